@@ -1,0 +1,1 @@
+"""A plan becomes reality: preconditions, copying, the summary of what was done."""

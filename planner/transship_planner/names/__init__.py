@@ -1,0 +1,1 @@
+"""What a mirrored tag is called at the target."""

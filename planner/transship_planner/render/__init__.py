@@ -1,0 +1,1 @@
+"""The views of a plan: text for terminals, Markdown for pull requests. One model, several readers."""

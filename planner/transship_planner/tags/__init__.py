@@ -1,0 +1,1 @@
+"""Which tags an entry wants: patterns, version ranges, and the newest of them."""

@@ -1,0 +1,1 @@
+"""One request and its answer: authentication, redirects, retries, limits, and the transport below them."""

@@ -1,0 +1,1 @@
+"""Logging in to registries: credentials, their sources, the token handshake, TLS."""
