@@ -1,0 +1,115 @@
+"""The two ports through which the house sees registries and layouts: reading, and writing."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from transship_registry.digest import Digest
+from transship_registry.inventory import Inventory
+from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.reference import Reference, Repository
+from transship_registry.referrers.lists import ReferrerList
+
+
+@dataclass(frozen=True, slots=True)
+class TagList:
+    """The tags of a repository in the registry's order.
+
+    `complete` is False when the listing broke after some pages: such a list may be read, but nothing may be deleted or
+    called absent because of it. `problem` says why.
+    """
+
+    tags: tuple[str, ...]
+    complete: bool = True
+    problem: str = ""
+
+
+class RegistryReader(Protocol):
+    """Read access to registries and OCI image layouts; every reference names its own registry or layout.
+
+    Every method raises `RegistryError` (with its branches) when the registry does not answer as the distribution spec
+    says, and `ContentError` when bytes are not what they promised. "Absent" is only ever an answer of 404.
+    """
+
+    async def head_manifest(self, reference: Reference) -> Descriptor | None:
+        """Return media type, digest and size of the manifest; None when it is absent (404)."""
+        ...
+
+    async def get_manifest(self, reference: Reference) -> Manifest:
+        """Fetch a manifest and verify its digest; raises `NotFoundError` when it is absent."""
+        ...
+
+    async def head_blob(self, repository: Repository, digest: Digest) -> int | None:
+        """Return the size in bytes of a blob; None when it is absent (404)."""
+        ...
+
+    def get_blob(
+        self, repository: Repository, blob: Descriptor
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes | memoryview]]:
+        """Stream a blob in large pieces.
+
+        They are verified on the way: instead of the last piece comes `ContentError` when size or digest are not those
+        of the descriptor. A piece is valid until the next one is asked for.
+        """
+        ...
+
+    async def list_tags(self, repository: Repository) -> TagList:
+        """List the tags, following all pages; raises `NotFoundError` when the repository is unknown."""
+        ...
+
+    async def inventory(self, repository: Repository) -> Inventory:
+        """List the tags with what few requests tell about them; raises as `list_tags` does.
+
+        The facts save HEAD requests and may be minutes old: look with `head_manifest` before anything is changed.
+        """
+        ...
+
+    async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
+        """List the manifests whose subject is `digest`, of one artifact type if it is given.
+
+        A repository or a subject that is unknown has no referrers.
+        """
+        ...
+
+
+class CatalogueReader(RegistryReader, Protocol):
+    """Read access that also finds out which repositories a registry has."""
+
+    async def list_repositories(self, registry: str) -> TagList:
+        """List the repositories of a registry by its catalogue; raises `UnsupportedError` when it has none."""
+        ...
+
+
+class RegistryWriter(RegistryReader, Protocol):
+    """Read and write access to registries and OCI image layouts."""
+
+    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
+        """Store the manifest's raw bytes under a tag, or by its digest; what it points at must be there already."""
+        ...
+
+    async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
+        """Make a blob of another repository of the same registry appear here; False when the registry did not."""
+        ...
+
+    async def upload_blob(self, repository: Repository, blob: Descriptor, origin: "BlobOrigin") -> None:
+        """Store a blob; success is only reported for bytes that have the descriptor's digest and size."""
+        ...
+
+    async def delete_tag(
+        self, reference: Reference, expected: Digest | None = None, *, along: Collection[str] = ()
+    ) -> None:
+        """Remove one tag and nothing else; raises `UnsupportedError` when the registry cannot do just that.
+
+        Only if the tag names the digest `expected` (by default the reference's, if it has one). `along` are other tags
+        that are to be deleted too: where a registry deletes by digest only, those of the same digest may go at once.
+        """
+        ...
+
+
+class BlobOrigin(Protocol):
+    """Where an upload takes its bytes from; it may be opened again from any offset when the upload must resume."""
+
+    def open(self, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes | memoryview]]:
+        """Stream the blob's bytes from `offset` on, verified to the end of the blob."""
+        ...

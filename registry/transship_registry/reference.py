@@ -1,0 +1,193 @@
+"""Image references: `[registry/]repository[:tag][@digest]` and `ocidir://path[:tag][@digest]`.
+
+The grammar is the distribution reference grammar with Docker Hub's names resolved, as regsync reads it (semantics B7).
+"""
+
+import ipaddress
+import os.path
+import re
+from typing import Final, Self
+
+from transship_registry.digest import Digest
+from transship_registry.errors import InvalidReferenceError
+from transship_registry.value import value
+
+DOCKER_HUB: Final = "docker.io"
+LAYOUT_SCHEME: Final = "ocidir"
+
+_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+_HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(
+    rf"(?:(?P<name>{_HOST_LABEL}(?:\.{_HOST_LABEL})*\.?)|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?"
+)
+_IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_LAYOUT_PATH = re.compile(r"[A-Za-z0-9/_.~+ -]+")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_NAME_LIMIT = 255
+
+
+@value
+class Repository:
+    """A place that holds tags and content: a repository of a registry, or an OCI image layout.
+
+    `registry` is the registry's name as references spell it (host and port; `docker.io` for Docker Hub) and empty for a
+    layout; `path` is the repository's name (`library/alpine`), or the layout's folder, normalised.
+    """
+
+    registry: str
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a repository without tag or digest; raises `InvalidReferenceError`."""
+        repository, tag, digest = _split(text)
+        if tag is not None or digest is not None:
+            raise InvalidReferenceError(f"{text!r} names a tag or digest where a repository is expected")
+        return cls(repository.registry, repository.path)
+
+    @classmethod
+    def layout(cls, folder: str) -> Self:
+        """Name the OCI image layout in `folder`."""
+        if not _LAYOUT_PATH.fullmatch(folder):
+            raise InvalidReferenceError(
+                f"layout path {folder!r} is malformed: letters, digits, spaces and / _ - . ~ + are allowed"
+            )
+        path = os.path.normpath(folder)
+        # POSIX leaves the meaning of two leading slashes open, and so does normpath; here they are one.
+        return cls("", path[1:] if path.startswith("//") else path)
+
+    @property
+    def is_layout(self) -> bool:
+        """Whether this is an OCI image layout on disk."""
+        return not self.registry
+
+    def tag(self, tag: str) -> "Reference":
+        """Return the reference to a tag here; raises `InvalidReferenceError`."""
+        return Reference(self, tag=check_tag(tag))
+
+    def at(self, digest: Digest) -> "Reference":
+        """Return the reference to a digest here."""
+        return Reference(self, digest=digest)
+
+    def __str__(self) -> str:
+        """Return `registry/path` or `ocidir://path`."""
+        return f"{LAYOUT_SCHEME}://{self.path}" if self.is_layout else f"{self.registry}/{self.path}"
+
+
+@value
+class Reference:
+    """A repository with a tag, a digest, or both; `str()` gives the full, canonical spelling."""
+
+    repository: Repository
+    tag: str | None = None
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a reference; without tag and digest the tag is `latest`. Raises `InvalidReferenceError`."""
+        repository, tag, digest = _split(text)
+        return cls(repository, "latest" if tag is None and digest is None else tag, digest)
+
+    @property
+    def identifier(self) -> str:
+        """What a manifest request asks for: the digest when there is one, else the tag (distribution-spec § Pull)."""
+        return str(self.digest) if self.digest else self.tag or "latest"
+
+    def at(self, digest: Digest) -> "Reference":
+        """Return the reference to `digest` in the same repository."""
+        return Reference(self.repository, digest=digest)
+
+    def expecting(self, digest: Digest | None) -> "Reference":
+        """Return the same tag at `digest`, or this reference when that is None."""
+        return self if digest is None else Reference(self.repository, self.tag, digest)
+
+    def __str__(self) -> str:
+        """Return `repository[:tag][@digest]`."""
+        text = str(self.repository)
+        if self.tag is not None:
+            text += f":{self.tag}"
+        return f"{text}@{self.digest}" if self.digest else text
+
+
+def check_tag(tag: str) -> str:
+    """Return `tag` if the grammar allows it; raises `InvalidReferenceError` (distribution-spec § Pull)."""
+    if not _TAG.fullmatch(tag):
+        raise InvalidReferenceError(
+            f"tag {tag!r} is malformed: expected up to 128 letters, digits, _ . -, and none of . - first"
+        )
+    return tag
+
+
+def check_registry(name: str) -> str:
+    """Return the canonical name of a registry (`host[:port]`); raises `InvalidReferenceError`."""
+    found = _HOST.fullmatch(name)
+    if found is None or not _is_address(found):
+        raise InvalidReferenceError(f"registry name {name!r} is malformed: expected host[:port]")
+    return DOCKER_HUB if name in _HUB_NAMES else name
+
+
+def _is_address(found: re.Match[str]) -> bool:
+    """Whether what fits the grammar of hosts can be connected to at all: a possible port, a possible IP address."""
+    if found["port"] is not None and not 0 < int(found["port"]) < 65536:
+        return False
+    number = found["ipv6"] or (found["name"] if _IPV4.fullmatch(found["name"]) else None)
+    if number is None:
+        return True
+    try:
+        ipaddress.ip_address(number)
+    except ValueError:
+        return False
+    return True
+
+
+def _split(text: str) -> tuple[Repository, str | None, Digest | None]:
+    scheme = _SCHEME.match(text)
+    rest = text[scheme.end() :] if scheme else text
+    rest, at, digest_text = rest.partition("@")
+    digest = Digest.parse(digest_text) if at else None
+    if scheme is None:
+        name, tag = _cut_tag(rest)
+        return _registry_repository(text, name), tag, digest
+    if scheme[1] != LAYOUT_SCHEME:
+        raise InvalidReferenceError(
+            f"reference {text!r}: unknown scheme {scheme[1]!r}; write registry/repository:tag or ocidir://path:tag"
+        )
+    name, tag = _cut_tag(rest)
+    if not _LAYOUT_PATH.fullmatch(name):
+        raise InvalidReferenceError(
+            f"reference {text!r}: layout path {name!r} is malformed: letters, digits, spaces and / _ - . ~ + only"
+        )
+    return Repository.layout(name), tag, digest
+
+
+def _cut_tag(name: str) -> tuple[str, str | None]:
+    head, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag or tag.endswith("]"):
+        return name, None
+    return head, check_tag(tag)
+
+
+def _registry_repository(text: str, name: str) -> Repository:
+    if name == "localhost":
+        raise InvalidReferenceError(f"reference {text!r} names a registry only; expected localhost/repository")
+    first, slash, path = name.partition("/")
+    if not slash or not _is_registry(first):
+        first, path = DOCKER_HUB, name
+    registry = check_registry(first)
+    if registry == DOCKER_HUB and "/" not in path:
+        path = f"library/{path}"
+    if _PATH.fullmatch(path) and len(path) <= _NAME_LIMIT:
+        return Repository(registry, path)
+    if path.lower() != path:
+        raise InvalidReferenceError(f"reference {text!r}: repository {path!r} must be lowercase")
+    raise InvalidReferenceError(
+        f"reference {text!r}: repository {path!r} is malformed: expected lower-case letters and digits, "
+        f"separated by one of . _ __ - and / (at most {_NAME_LIMIT} characters)"
+    )
+
+
+def _is_registry(first: str) -> bool:
+    return first == "localhost" or any(character in first for character in ".:[") or first.lower() != first

@@ -1,0 +1,116 @@
+"""Registries and image layouts behind one door: each repository's requests go to the place that it names."""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from transship_registry.api.client import HttpRegistry
+from transship_registry.digest import Digest
+from transship_registry.hosts import HostSettings
+from transship_registry.inventory import Inventory
+from transship_registry.layout import LayoutStore
+from transship_registry.login.credentials import CredentialSources
+from transship_registry.login.tls import ssl_context
+from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.ports import BlobOrigin, RegistryWriter, TagList
+from transship_registry.reference import Reference, Repository
+from transship_registry.referrers.lists import ReferrerList
+
+
+class Registries:
+    """Registries over HTTP and layouts on disk as one `RegistryWriter`."""
+
+    def __init__(self, http: HttpRegistry, layouts: LayoutStore, credentials: CredentialSources) -> None:
+        self.http = http
+        self.layouts = layouts
+        self.credentials = credentials
+
+    async def head_manifest(self, reference: Reference) -> Descriptor | None:
+        """Return media type, digest and size of the manifest; None when it is absent."""
+        return await self._at(reference.repository).head_manifest(reference)
+
+    async def get_manifest(self, reference: Reference) -> Manifest:
+        """Fetch a manifest and verify its digest; raises `NotFoundError` when it is absent."""
+        return await self._at(reference.repository).get_manifest(reference)
+
+    async def head_blob(self, repository: Repository, digest: Digest) -> int | None:
+        """Return the size in bytes of a blob; None when it is absent."""
+        return await self._at(repository).head_blob(repository, digest)
+
+    def get_blob(
+        self, repository: Repository, blob: Descriptor
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes | memoryview]]:
+        """Stream a blob in large pieces, verified before the last of them."""
+        return self._at(repository).get_blob(repository, blob)
+
+    async def list_tags(self, repository: Repository) -> TagList:
+        """List the tags; raises `NotFoundError` when the repository is unknown."""
+        return await self._at(repository).list_tags(repository)
+
+    async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
+        """List the manifests whose subject is `digest`, of one artifact type if it is given."""
+        return await self._at(repository).list_referrers(repository, digest, artifact_type)
+
+    async def list_repositories(self, registry: str) -> TagList:
+        """List the repositories of a registry that has a catalogue."""
+        return await self.http.list_repositories(registry)
+
+    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
+        """Store the manifest's raw bytes under a tag, or by its digest."""
+        await self._at(reference.repository).put_manifest(reference, manifest)
+
+    async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
+        """Make a blob of another repository of the same place appear here; False when that cannot be."""
+        if repository.is_layout != source.is_layout:
+            return False
+        return await self._at(repository).mount_blob(repository, blob, source)
+
+    async def upload_blob(self, repository: Repository, blob: Descriptor, origin: BlobOrigin) -> None:
+        """Store a blob; success is only reported for bytes that have the descriptor's digest and size."""
+        await self._at(repository).upload_blob(repository, blob, origin)
+
+    async def inventory(self, repository: Repository) -> Inventory:
+        """List the tags with what few requests tell about them; raises as `list_tags` does."""
+        return await self._at(repository).inventory(repository)
+
+    async def delete_tag(
+        self, reference: Reference, expected: Digest | None = None, *, along: Collection[str] = ()
+    ) -> None:
+        """Remove one tag and nothing else, if it names what is expected."""
+        await self._at(reference.repository).delete_tag(reference, expected, along=along)
+
+    def _at(self, repository: Repository) -> RegistryWriter:
+        return self.layouts if repository.is_layout else self.http
+
+
+@asynccontextmanager
+async def open_registries(
+    hosts: Iterable[HostSettings] = (),
+    *,
+    user_agent: str = "",
+    skip_docker_config: bool = False,
+    environment: Mapping[str, str] | None = None,
+    home: Path | None = None,
+    targets: Collection[Repository] = (),
+) -> AsyncGenerator[Registries, None]:
+    """Open all registries and layouts for one run.
+
+    `hosts` are the settings that differ from the defaults; credentials come from them, from `environment` and from the
+    login files below `home`. Mirrors never answer for the `targets`.
+    """
+    settings = {host.registry: host for host in hosts}
+    credentials = CredentialSources(
+        os.environ if environment is None else environment, home or Path.home(), settings, skip_docker_config
+    )
+    async with (
+        LayoutStore() as layouts,
+        HttpRegistry(
+            settings,
+            credentials=credentials,
+            tls_factory=lambda host: ssl_context(host, use_certs_d=not skip_docker_config),
+            user_agent=user_agent,
+            targets=targets,
+        ) as http,
+    ):
+        yield Registries(http, layouts, credentials)
