@@ -1,0 +1,108 @@
+"""Opening connections: name resolution, TCP to the fastest address, a proxy's tunnel, TLS."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from transship_registry.http.wire.connection import Connection
+from transship_registry.http.wire.message import HEAD_END, MalformedError, ResponseHead, parse_response_head
+from transship_registry.http.wire.routes import Proxy, Route
+
+# RFC 8305 § 8: the delay after which the next address is tried beside the first.
+_HAPPY_EYEBALLS_DELAY_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Dialer:
+    """Opens connections along a route; `tls` is called for the context when one is needed."""
+
+    tls: Callable[[], ssl.SSLContext]
+    connect_timeout_s: float
+    stall_timeout_s: float
+    max_head_bytes: int
+
+    async def dial(self, route: Route) -> Connection:
+        """Return a connection to the origin of `route`, or to the proxy that forwards plain http to it.
+
+        Raises `httpx.ConnectTimeout`, `httpx.ConnectError` or `httpx.ProxyError`.
+        """
+        try:
+            async with asyncio.timeout(self.connect_timeout_s):
+                return await self._open(route)
+        except TimeoutError:
+            raise httpx.ConnectTimeout(f"cannot connect to {route} within {self.connect_timeout_s:g} s") from None
+        except ssl.SSLError as error:
+            raise httpx.ConnectError(f"cannot connect to {route}: TLS: {_tls_reason(error)}") from error
+        except (OSError, ValueError) as error:  # ValueError: a host name that DNS or TLS cannot spell
+            raise httpx.ConnectError(f"cannot connect to {route}: {error}") from error
+
+    async def _open(self, route: Route) -> Connection:
+        proxy = route.proxy
+        if proxy is None:
+            return await self._connect(route.scheme, route.host, route.port, route.authority)
+        if route.scheme == "http":
+            return await self._connect(proxy.scheme, proxy.host, proxy.port, f"proxy {proxy}")
+        connection = await self._connect(proxy.scheme, proxy.host, proxy.port, f"proxy {proxy}")
+        try:
+            await self._tunnel(connection, route, proxy)
+        except BaseException:
+            connection.abort()
+            raise
+        connection.peer = route.authority
+        return connection
+
+    async def _connect(self, scheme: str, host: str, port: int, peer: str) -> Connection:
+        secure = scheme == "https"
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(peer, self.stall_timeout_s),
+            host,
+            port,
+            ssl=self.tls() if secure else None,
+            server_hostname=host if secure else None,
+            ssl_handshake_timeout=self.connect_timeout_s if secure else None,
+            happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY_S,
+        )
+        return connection
+
+    async def _tunnel(self, connection: Connection, route: Route, proxy: Proxy) -> None:
+        """Have the proxy connect us to the origin (RFC 9110 § 9.3.6), and speak TLS with that."""
+        authority = route.authority.encode("ascii")
+        authorization = b"" if proxy.authorization is None else b"Proxy-Authorization: %s\r\n" % proxy.authorization
+        request = b"CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (authority, authority, authorization)
+        await connection.send(request, lambda: False)
+        answer = await self._tunnel_answer(connection, proxy)
+        if not 200 <= answer.status < 300:
+            raise httpx.ProxyError(
+                f"proxy {proxy} refuses to connect to {route.authority}: "
+                f"{answer.status} {answer.reason.decode('latin-1')}".rstrip()
+            )
+        transport = await asyncio.get_running_loop().start_tls(
+            connection.transport,
+            connection,
+            self.tls(),
+            server_hostname=route.host,
+            ssl_handshake_timeout=self.connect_timeout_s,
+        )
+        assert transport is not None, "start_tls returns a transport unless the connection was lost, which raises"
+        connection.adopt(transport)
+
+    async def _tunnel_answer(self, connection: Connection, proxy: Proxy) -> ResponseHead:
+        while (end := bytes(connection.unread()).find(HEAD_END)) < 0:
+            received = len(connection.unread())
+            if connection.full or received >= self.max_head_bytes:
+                raise httpx.ProxyError(f"proxy {proxy} answers CONNECT with too large a head")
+            if not await connection.receive(received + 1):
+                raise httpx.ProxyError(f"proxy {proxy} closed the connection instead of answering CONNECT")
+        try:
+            return parse_response_head(connection.take(end + len(HEAD_END)), "CONNECT")
+        except MalformedError as error:
+            raise httpx.ProxyError(f"proxy {proxy} answers CONNECT with {error}") from None
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    return error.reason or str(error)
