@@ -1,0 +1,419 @@
+"""Logging in to a registry: what to send in advance, and how to answer a 401 (distribution token specification).
+
+Nothing here does I/O: a handshake is a generator that yields token requests and is sent their responses, as httpx's
+own authentication flows are.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias, cast
+
+import httpx
+import msgspec
+
+from transship_registry.errors import AuthenticationError, RateLimitedError, RegistryError
+from transship_registry.hosts import DOCKER_HUB_ENDPOINT, TOKEN_USER, Credential
+from transship_registry.http.origins import same_origin
+from transship_registry.login.challenges import Challenge, parse_challenges
+from transship_registry.login.scopes import Scope, merge_scopes, scopes_cover
+from transship_registry.secret import Secret
+
+TOKEN_BODY_LIMIT: Final = 1024 * 1024
+"""Bytes of the largest answer of a token service that is read."""
+
+_MIN_LIFETIME_S = 60.0
+_MAX_LIFETIME_S = 86400.0
+_RENEW_EARLY_S = 5.0
+_PARAMETER_LIMIT = 4096
+_CHALLENGE_SCOPES = 16
+_TEXT_LIMIT = 200
+_REALM_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+
+# What token services are known to answer when they do not speak the OAuth2 POST: GCR 404, GHCR 405, Artifactory 401,
+# ACR 400 (containerd, core/remotes/docker/authorizer.go).
+_POST_REFUSED = frozenset({400, 401, 404, 405})
+_POST_UNKNOWN = frozenset({404, 405})
+
+_Exchange: TypeAlias = Generator[httpx.Request, httpx.Response, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Basic:
+    """The registry takes user and password."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bearer:
+    """The registry takes tokens of this service; `scopes` are those that its challenge names."""
+
+    realm: httpx.URL
+    service: str
+    scopes: tuple[Scope, ...]
+
+    @property
+    def issuer(self) -> tuple[str, str]:
+        return str(self.realm), self.service
+
+    @property
+    def place(self) -> str:
+        """The realm without its query, for messages."""
+        return str(self.realm.copy_with(query=None, fragment=None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: Secret
+    scopes: frozenset[Scope]
+    issuer: tuple[str, str]
+    obtained_at: float
+    expires_at: float
+
+    @property
+    def authorization(self) -> str:
+        return f"Bearer {self.value.reveal()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """What a token request shows: a refresh token (POST), else user and password, else nothing (GET)."""
+
+    refresh_token: Secret = Secret("")
+    user: str = ""
+    password: Secret = Secret("")
+
+
+class HostAuth:
+    """What is known about logging in to one origin (`scheme://host[:port]`).
+
+    `credential_source` says in messages where the credential came from; `clock` counts seconds. Handshakes may run
+    concurrently; running those for the same scopes one after the other saves token requests.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        credential: Credential | None,
+        user_agent: str,
+        clock: Callable[[], float],
+        *,
+        credential_source: str = "",
+    ) -> None:
+        self.origin = origin
+        self._url = httpx.URL(origin)
+        self._credential = credential
+        self._source = credential_source
+        self._user_agent = user_agent
+        self._clock = clock
+        self._offer: _Basic | _Bearer | None = None
+        self._tokens: dict[frozenset[Scope], _Token] = {}
+        self._refresh_tokens: dict[tuple[str, str], Secret] = {}
+        self._without_post: set[str] = set()
+
+    @property
+    def advice(self) -> str:
+        """What to do when this registry refuses us."""
+        if self._has_credential:
+            source = self._source or "the configuration"
+            return f"the credential from {source} was used: check that it is valid and allows this"
+        advice = "no credential for this registry was found: log in with docker login, or set creds or the environment"
+        if self._url.host == DOCKER_HUB_ENDPOINT:
+            advice += "; Docker Hub limits anonymous pulls per IP address, a login has a limit of its own"
+        return advice
+
+    def use_credential(self, credential: Credential | None, source: str = "") -> None:
+        """Log in with another credential from now on (a helper's answer expires); nothing happens if it is the same."""
+        self._source = source
+        if credential == self._credential:
+            return
+        self._credential = credential
+        self._tokens.clear()
+        self._refresh_tokens.clear()
+
+    def authorization(self, scopes: Collection[Scope]) -> str | None:
+        """Return the `Authorization` to send in advance; None before any challenge and when a token is needed first."""
+        if isinstance(self._offer, _Basic):
+            return self._basic_authorization()
+        token = self._live_token(merge_scopes(scopes))
+        return token.authorization if token else None
+
+    def prepare(self, scopes: Collection[Scope]) -> _Exchange:
+        """Get a token in advance, once the token service is known, and save the request that would be answered 401.
+
+        Returns whether there is something to send. A refusal is not raised, for the challenge may name another service.
+        """
+        wanted = merge_scopes(scopes)
+        if not isinstance(self._offer, _Bearer) or self._live_token(wanted):
+            return self.authorization(scopes) is not None
+        try:
+            yield from self._obtain(self._offer, wanted)
+        except AuthenticationError:
+            return False
+        return True
+
+    def handshake(self, response: httpx.Response, scopes: Collection[Scope]) -> _Exchange:
+        """Answer the 401 `response`, whose `request` must be set and have been for `scopes`.
+
+        Yields token requests; send each without following redirects, read at most `TOKEN_BODY_LIMIT` bytes of its
+        response, and send that back. Returns whether the request should be sent again with the new `authorization`;
+        False when that was sent already or another origin asks. Raises `AuthenticationError` when there is no way to
+        log in or the token service refuses (which leaves nothing behind, so narrower scopes may be tried),
+        `RateLimitedError` and `RegistryError` when the token service cannot answer.
+        """
+        if not same_origin(response.request.url, self._url):
+            return False
+        sent: str | None = response.request.headers.get("Authorization")
+        offer = self._choose(parse_challenges(response.headers.get_list("WWW-Authenticate")), scopes)
+        self._offer = offer
+        if isinstance(offer, _Basic):
+            return sent != self._basic_authorization()
+        asked = merge_scopes(scopes)
+        wanted = merge_scopes([*scopes, *offer.scopes])
+        token = self._live_token(wanted)
+        if token is not None and token.issuer == offer.issuer:
+            if token.authorization != sent:
+                self._tokens[asked] = token
+                return True
+            if token.scopes == wanted and self._clock() - token.obtained_at < _RENEW_EARLY_S:
+                return False
+        self._tokens[asked] = yield from self._obtain(offer, wanted)
+        return True
+
+    @property
+    def _has_credential(self) -> bool:
+        return self._credential is not None and self._credential.is_usable
+
+    @property
+    def _login(self) -> tuple[str, Secret] | None:
+        return self._credential.login if self._credential else None
+
+    def _basic_authorization(self) -> str | None:
+        return _basic(*self._login) if self._login else None
+
+    def _live_token(self, wanted: frozenset[Scope]) -> _Token | None:
+        """Find a token for exactly these scopes, else for more; the find is remembered under `wanted`."""
+        latest = self._clock() + _RENEW_EARLY_S
+        exact = self._tokens.get(wanted)
+        if exact is not None and exact.expires_at > latest:
+            return exact
+        for token in self._tokens.values():
+            if token.expires_at > latest and scopes_cover(token.scopes, wanted):
+                self._tokens[wanted] = token
+                return token
+        return None
+
+    def _choose(self, challenges: tuple[Challenge, ...], scopes: Collection[Scope]) -> _Basic | _Bearer:
+        schemes = {challenge.scheme: challenge for challenge in reversed(challenges)}
+        if "basic" in schemes and self._login:
+            return _Basic()
+        if "bearer" in schemes:
+            return self._read_bearer(schemes["bearer"], scopes)
+        if "basic" in schemes:
+            also = ", and the credential holds only a token" if self._has_credential else ""
+            raise self._refused_login(scopes, f"the registry asks for user and password{also}")
+        offered = _one_line(", ".join(challenge.scheme for challenge in challenges)) or "nothing"
+        raise self._refused_login(scopes, f"the registry's WWW-Authenticate offers {offered}, expected Basic or Bearer")
+
+    def _read_bearer(self, challenge: Challenge, scopes: Collection[Scope]) -> _Bearer:
+        realm = _parse_realm(challenge.get("realm"))
+        if realm is None:
+            text = _one_line(challenge.get("realm"))
+            raise self._refused_login(scopes, f"the realm {text!r} of the registry's challenge is no http or https URL")
+        if realm.scheme == "http" and self._url.scheme == "https" and self._has_credential:
+            raise self._refused_login(
+                scopes,
+                f"the registry's token service {realm.host} is reached by plain http, no credential is sent there",
+                advice="the registry must name an https realm (behind a proxy it may need X-Forwarded-Proto)",
+            )
+        service = challenge.get("service")[:_PARAMETER_LIMIT]
+        return _Bearer(realm, service, tuple(_challenge_scopes(challenge.get("scope"))))
+
+    def _refused_login(self, scopes: Collection[Scope], answer: str, advice: str = "") -> AuthenticationError:
+        subject = self._subject(scopes)
+        return AuthenticationError("log in to", subject, answer, status=401, advice=advice or self.advice)
+
+    def _subject(self, scopes: Collection[Scope]) -> str:
+        host = self._url.netloc.decode("ascii")
+        return f"{host} ({' '.join(map(str, sorted(scopes)))})" if scopes else host
+
+    def _obtain(self, offer: _Bearer, wanted: frozenset[Scope]) -> Generator[httpx.Request, httpx.Response, _Token]:
+        """Ask the token service, with what we have, from the most specific on."""
+        refusal: RegistryError | None = None
+        for grant in self._grants(offer):
+            response = yield self._token_request(offer, wanted, grant)
+            if response.is_success:
+                return self._keep(offer, wanted, response)
+            post = bool(grant.refresh_token)
+            if post and response.status_code in _POST_UNKNOWN:
+                self._without_post.add(str(offer.realm))
+                continue
+            refusal = refusal or self._refusal(offer, wanted, response)
+            if not post or response.status_code not in _POST_REFUSED:
+                break
+            if grant.refresh_token == self._refresh_tokens.get(offer.issuer):
+                del self._refresh_tokens[offer.issuer]
+        assert refusal is not None, "the last grant is a GET, which returns or leaves its refusal"
+        raise refusal
+
+    def _grants(self, offer: _Bearer) -> Iterator[_Grant]:
+        kept = self._refresh_tokens.get(offer.issuer, Secret(""))
+        identity = self._credential.token if self._credential else Secret("")
+        for refresh_token in dict.fromkeys((kept, identity)):
+            if refresh_token and str(offer.realm) not in self._without_post:
+                yield _Grant(refresh_token=refresh_token)
+        if self._login:
+            yield _Grant(user=self._login[0], password=self._login[1])
+        elif identity:
+            yield _Grant(user=TOKEN_USER, password=identity)
+        else:
+            yield _Grant()
+
+    def _token_request(self, offer: _Bearer, wanted: frozenset[Scope], grant: _Grant) -> httpx.Request:
+        headers = {"User-Agent": self._user_agent, "Accept": "application/json"}
+        scopes = [str(scope) for scope in sorted(wanted)]
+        service = [("service", offer.service)] if offer.service else []
+        if grant.refresh_token:
+            form = {
+                "grant_type": "refresh_token",
+                "refresh_token": grant.refresh_token.reveal(),
+                "client_id": self._user_agent,
+                **dict(service),
+                "scope": " ".join(scopes),
+            }
+            return httpx.Request("POST", offer.realm, headers=headers, data=form)
+        query = [*service, *(("scope", scope) for scope in scopes), ("client_id", self._user_agent)]
+        if grant.user:
+            headers["Authorization"] = _basic(grant.user, grant.password)
+            if grant.user != TOKEN_USER:
+                query.append(("account", grant.user))
+        parameters = httpx.QueryParams([*offer.realm.params.multi_items(), *query])
+        return httpx.Request("GET", offer.realm.copy_with(params=parameters), headers=headers)
+
+    def _keep(self, offer: _Bearer, wanted: frozenset[Scope], response: httpx.Response) -> _Token:
+        try:
+            answer = _read_answer(response.content)
+        except ValueError as error:
+            raise RegistryError(
+                f"get a token from {offer.place} for", self._subject(wanted), str(error), status=response.status_code
+            ) from None
+        now = self._clock()
+        token = _Token(answer.token, wanted, offer.issuer, now, now + answer.lifetime_s)
+        self._tokens = {key: kept for key, kept in self._tokens.items() if kept.expires_at > now}
+        self._tokens[wanted] = token
+        if answer.refresh_token:
+            self._refresh_tokens[offer.issuer] = answer.refresh_token
+        return token
+
+    def _refusal(self, offer: _Bearer, wanted: frozenset[Scope], response: httpx.Response) -> RegistryError:
+        status = response.status_code
+        text = _one_line(self._redact(_error_text(response)))
+        answer = f"HTTP {status}: {text}" if text else f"HTTP {status}"
+        attempted, subject = f"get a token from {offer.place} for", self._subject(wanted)
+        if status == 429:
+            return RateLimitedError(attempted, subject, answer, status=status, advice=self.advice)
+        if status >= 500 or status == 408:
+            return RegistryError(attempted, subject, answer, status=status, advice="the token service fails: try later")
+        return AuthenticationError(attempted, subject, answer, status=status, advice=self.advice)
+
+    def _redact(self, text: str) -> str:
+        secrets = list(self._refresh_tokens.values())
+        if self._credential:
+            secrets += [self._credential.password, self._credential.token]
+        for secret in sorted((secret.reveal() for secret in secrets if secret), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    token: Secret
+    lifetime_s: float
+    refresh_token: Secret
+
+
+def _read_answer(body: bytes) -> _Answer:
+    """Read a token service's answer; raises `ValueError` saying what is wrong with it."""
+    if len(body) > TOKEN_BODY_LIMIT:
+        raise ValueError(f"the answer is larger than {TOKEN_BODY_LIMIT} bytes")
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, object])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the answer is no JSON object: {_one_line(str(error))}") from None
+    token = fields.get("token") or fields.get("access_token")
+    if not isinstance(token, str):
+        raise ValueError("the answer holds no token")
+    if not _SENDABLE.fullmatch(token):
+        raise ValueError("the answer's token holds characters that no header may hold")
+    refresh_token = fields.get("refresh_token")
+    return _Answer(
+        Secret(token),
+        _lifetime_s(fields.get("expires_in")),
+        Secret(refresh_token if isinstance(refresh_token, str) else ""),
+    )
+
+
+def _lifetime_s(expires_in: object) -> float:
+    """Return the seconds that a token is used: at least a minute, which is also the default, and at most a day."""
+    if isinstance(expires_in, str) and re.fullmatch(r"[0-9]{1,9}", expires_in):
+        expires_in = int(expires_in)
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float):
+        return _MIN_LIFETIME_S
+    return float(min(max(expires_in, _MIN_LIFETIME_S), _MAX_LIFETIME_S))
+
+
+def _error_text(response: httpx.Response) -> str:
+    """Return the error text of an answer: distribution's `errors`, OAuth2's `error`, or plain text."""
+    if response.has_redirect_location:
+        return f"redirect to {response.headers['Location']}, which is not followed"
+    body = response.content[:TOKEN_BODY_LIMIT]
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, object])
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
+    entries = [fields]
+    errors = fields.get("errors")
+    if isinstance(errors, list):
+        entries += [
+            cast("dict[str, object]", entry) for entry in cast("list[object]", errors) if isinstance(entry, dict)
+        ]
+    return ": ".join(dict.fromkeys(text for entry in entries for text in _texts(entry)))
+
+
+def _texts(entry: dict[str, object]) -> Iterator[str]:
+    for name in ("error", "error_description", "code", "message", "details"):
+        value = entry.get(name)
+        if isinstance(value, str) and value:
+            yield value
+
+
+def _challenge_scopes(text: str) -> Iterator[Scope]:
+    if text.isascii() and len(text) <= _PARAMETER_LIMIT:
+        yield from (Scope.parse(word) for word in text.split()[:_CHALLENGE_SCOPES])
+
+
+def _parse_realm(text: str) -> httpx.URL | None:
+    """Read the URL of a token service, which a hostile registry may have chosen; None when it cannot be used."""
+    if not text.isascii() or len(text) > _PARAMETER_LIMIT:
+        return None
+    try:
+        realm = httpx.URL(text)
+        host, port = realm.host, realm.port
+    except (httpx.InvalidURL, ValueError):
+        return None
+    if realm.scheme not in {"http", "https"} or not _REALM_HOST.fullmatch(host) or realm.userinfo:
+        return None
+    if port is not None and not 0 < port < 65536:
+        return None
+    return realm.copy_with(fragment=None)
+
+
+def _basic(user: str, password: Secret) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password.reveal()}".encode()).decode("ascii")
+
+
+def _one_line(text: str) -> str:
+    line = _UNPRINTABLE.sub(" ", text).strip()
+    return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 1] + "…"

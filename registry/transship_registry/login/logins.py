@@ -1,0 +1,118 @@
+"""Being logged in to a host: which credential a repository uses, and one handshake at a time for the same scopes."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import httpx
+
+from transship_registry.hosts import Credential, HostSettings
+from transship_registry.login.auth import HostAuth
+from transship_registry.login.scopes import Scope
+
+Send: TypeAlias = Callable[[httpx.Request], Awaitable[httpx.Response]]
+"""Sends a request for a token and reads its answer whole."""
+
+
+class FoundCredential(Protocol):
+    """A credential and where it was found."""
+
+    @property
+    def credential(self) -> Credential | None:
+        """What to log in with; None to stay anonymous."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where it was found, for messages."""
+        ...
+
+
+class CredentialSource(Protocol):
+    """Where credentials come from."""
+
+    async def credential_for(self, registry: str, repository_path: str) -> FoundCredential:
+        """Find what to log in with to a repository; asked before every request, so answers are to be remembered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    credential: Credential | None = None
+    source: str = ""
+
+
+class ConfiguredCredential:
+    """The credential of the host settings, and no other source."""
+
+    def __init__(self, settings: HostSettings) -> None:
+        self._found = _Found(settings.credential, "the configuration" if settings.credential else "")
+
+    async def credential_for(self, registry: str, repository_path: str) -> FoundCredential:
+        """Return the credential of the settings."""
+        return self._found
+
+
+@dataclass(eq=False, slots=True)
+class Login:
+    """What one credential has achieved at one host."""
+
+    auth: HostAuth
+    _handshakes: defaultdict[frozenset[Scope], asyncio.Lock] = field(
+        default_factory=lambda: defaultdict(asyncio.Lock), repr=False
+    )
+
+    async def prepare(self, scopes: frozenset[Scope], send: Send) -> str | None:
+        """Return the `Authorization` to send; fetches a token first when the host is known to want one."""
+        ready = self.auth.authorization(scopes)
+        if ready is not None:
+            return ready
+        async with self._handshakes[scopes]:
+            await _drive(self.auth.prepare(scopes), send)
+        return self.auth.authorization(scopes)
+
+    async def answer(self, challenge: httpx.Response, scopes: frozenset[Scope], send: Send) -> bool:
+        """Answer a 401; False when there is no better authorization than was sent. Raises `AuthenticationError`."""
+        sent = challenge.request.headers.get("authorization")
+        async with self._handshakes[scopes]:
+            ready = self.auth.authorization(scopes)
+            if ready is not None and ready != sent:
+                return True
+            return await _drive(self.auth.handshake(challenge, scopes), send)
+
+
+class Logins:
+    """The logins of one host: one per credential, or one per repository where the host wants that (`repoAuth`)."""
+
+    def __init__(
+        self, settings: HostSettings, credentials: CredentialSource, user_agent: str, clock: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._user_agent = user_agent
+        self._clock = clock
+        self._logins: dict[tuple[str, str], Login] = {}
+
+    async def find(self, path: str) -> Login:
+        """Return the login for a repository."""
+        found = await self._credentials.credential_for(self._settings.registry, path)
+        key = (found.source, path if self._settings.repo_auth else "")
+        login = self._logins.get(key)
+        if login is None:
+            auth = HostAuth(self._settings.base_url, None, self._user_agent, self._clock)
+            login = self._logins[key] = Login(auth)
+        login.auth.use_credential(found.credential, found.source)
+        return login
+
+
+async def _drive(flow: Generator[httpx.Request, httpx.Response, bool], send: Send) -> bool:
+    try:
+        request = next(flow)
+        while True:
+            request = flow.send(await send(request))
+    except StopIteration as done:
+        return bool(done.value)
+    finally:
+        flow.close()

@@ -1,0 +1,246 @@
+"""TLS towards one registry: which certificates are trusted, and which one is shown."""
+
+import os
+import ssl
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import certifi
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from transship_registry.errors import TransshipError
+from transship_registry.hosts import HostSettings, TlsMode
+
+CERTS_D: Final = Path("/etc/docker/certs.d")
+"""Where docker keeps the certificates of registries (docs.docker.com, engine/security/certificates)."""
+
+
+class HostConfigError(TransshipError):
+    """The settings of a registry that cannot be used; `field` is the setting, or the file, that is wrong."""
+
+    def __init__(self, registry: str, field: str, problem: str) -> None:
+        """Compose the message from its parts."""
+        self.registry = registry
+        self.field = field
+        self.problem = problem
+        super().__init__(f"registry {registry}: {field} {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A PEM text and what it is called."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _ClientPair:
+    certificate: _Text
+    key: _Text
+
+
+def ssl_context(
+    settings: HostSettings, certs_d: Path = CERTS_D, use_certs_d: bool = True, *, now: datetime | None = None
+) -> ssl.SSLContext | None:
+    """Return the TLS context for a registry, None when its connections are not encrypted.
+
+    Registries with nothing special share one context with the system's roots. `<certs_d>/<host:port>` adds `*.crt` as
+    authorities, and shows `*.cert` with `*.key` unless the settings have a client certificate. Raises `HostConfigError`
+    for certificates and keys that cannot be used at `now`.
+    """
+    if settings.tls is TlsMode.DISABLED:
+        return None
+    registry = settings.registry
+    files = _list_files(certs_d, settings.endpoint) if use_certs_d else ()
+    authorities = [(text, _parse_certificates(text, registry)) for text in _find_authorities(settings, files)]
+    pairs = _find_client_pairs(settings, files)
+    pems = [(pair, _check_pair(pair, registry, now or datetime.now(UTC))) for pair in pairs]
+    insecure = settings.tls is TlsMode.INSECURE
+    if not authorities and not pems:
+        return _shared_context(insecure)
+    context = _new_context(insecure)
+    for text, certificates in authorities:
+        _trust(context, text, certificates, registry)
+    for pair, pem in pems:
+        _show(context, pair, pem, registry)
+    return context
+
+
+@cache
+def _shared_context(insecure: bool) -> ssl.SSLContext:
+    return _new_context(insecure)
+
+
+def _new_context(insecure: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    # Python 3.13 turned these on and off the other way; Go, for which registries' private authorities are made, accepts
+    # authorities without all extensions, and a trusted certificate that is not a root.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if not _has_roots(context):
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def _has_roots(context: ssl.SSLContext) -> bool:
+    """Whether the system has any trusted certificates; small container images often lack them."""
+    if context.cert_store_stats()["x509_ca"]:
+        return True
+    # The count is of certificates from a file; those of a folder are looked up when they are needed.
+    folder = ssl.get_default_verify_paths().capath or ""
+    return bool(folder) and any(Path(folder).iterdir())
+
+
+def _list_files(certs_d: Path, endpoint: str) -> tuple[Path, ...]:
+    if "/" in endpoint:
+        return ()
+    try:
+        return tuple(sorted((certs_d / endpoint).iterdir()))
+    except OSError:
+        # Most often there is no such folder; one that others may not list is docker's own affair.
+        return ()
+
+
+def _find_authorities(settings: HostSettings, files: tuple[Path, ...]) -> list[_Text]:
+    found = [_read(path, settings.registry) for path in files if path.suffix == ".crt"]
+    if settings.ca.strip():
+        found.append(_Text("regcert", settings.ca.encode("utf-8", "replace")))
+    return found
+
+
+def _find_client_pairs(settings: HostSettings, files: tuple[Path, ...]) -> list[_ClientPair]:
+    certificate, key = settings.client_certificate, settings.client_key.reveal()
+    if certificate.strip() or key.strip():
+        _need_both("clientCert", "clientKey", bool(certificate.strip()), bool(key.strip()), settings.registry)
+        return [
+            _ClientPair(
+                _Text("clientCert", certificate.encode("utf-8", "replace")),
+                _Text("clientKey", key.encode("utf-8", "replace")),
+            )
+        ]
+    stems = sorted({path.with_suffix("") for path in files if path.suffix in {".cert", ".key"}})
+    return [_read_pair(stem, files, settings.registry) for stem in stems]
+
+
+def _read_pair(stem: Path, files: tuple[Path, ...], registry: str) -> _ClientPair:
+    certificate, key = (stem.parent / f"{stem.name}{suffix}" for suffix in (".cert", ".key"))
+    _need_both(str(certificate), str(key), certificate in files, key in files, registry)
+    return _ClientPair(_read(certificate, registry), _read(key, registry))
+
+
+def _need_both(certificate: str, key: str, has_certificate: bool, has_key: bool, registry: str) -> None:
+    if not has_key:
+        raise HostConfigError(registry, certificate, f"needs {key}, which is missing")
+    if not has_certificate:
+        raise HostConfigError(registry, key, f"needs {certificate}, which is missing")
+
+
+def _read(path: Path, registry: str) -> _Text:
+    try:
+        return _Text(str(path), path.read_bytes())
+    except OSError as error:
+        raise HostConfigError(registry, str(path), f"cannot be read: {error.strerror}") from None
+
+
+def _check_pair(pair: _ClientPair, registry: str, now: datetime) -> bytes:
+    """Return certificates and key as one PEM, which OpenSSL can load."""
+    certificates = _parse_certificates(pair.certificate, registry)
+    key = _parse_key(pair.key, registry)
+    _check_period(certificates[0], pair.certificate.name, registry, now)
+    _check_match(certificates[0], key, pair, registry)
+    chain = b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+    return chain + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _trust(context: ssl.SSLContext, text: _Text, certificates: list[x509.Certificate], registry: str) -> None:
+    try:
+        context.load_verify_locations(cadata=b"".join(each.public_bytes(Encoding.DER) for each in certificates))
+    except ssl.SSLError as error:
+        raise HostConfigError(registry, text.name, f"cannot be trusted: {error.reason}") from None
+
+
+def _show(context: ssl.SSLContext, pair: _ClientPair, pem: bytes, registry: str) -> None:
+    try:
+        with _lend_file(pem) as path:
+            context.load_cert_chain(path)
+    except ssl.SSLError as error:
+        raise HostConfigError(registry, pair.certificate.name, f"cannot be used: {error.reason}") from None
+
+
+def _parse_certificates(text: _Text, registry: str) -> list[x509.Certificate]:
+    if b"-----BEGIN CERTIFICATE-----" not in text.content:
+        raise HostConfigError(
+            registry, text.name, "holds no PEM certificate; expected text with -----BEGIN CERTIFICATE-----"
+        )
+    try:
+        return x509.load_pem_x509_certificates(text.content)
+    except (ValueError, x509.InvalidVersion):
+        raise HostConfigError(registry, text.name, "holds a certificate that cannot be read") from None
+
+
+def _parse_key(text: _Text, registry: str) -> PrivateKeyTypes:
+    """Read a private key; no reason that a library gives is passed on, for it might quote the key."""
+    if b"PRIVATE KEY-----" not in text.content:
+        raise HostConfigError(
+            registry, text.name, "holds no PEM private key; expected text with -----BEGIN PRIVATE KEY-----"
+        )
+    try:
+        return load_pem_private_key(text.content, password=None)
+    except TypeError:
+        raise HostConfigError(
+            registry, text.name, "is encrypted; decrypt it, e.g. with `openssl pkey -in KEY -out PLAIN`"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise HostConfigError(registry, text.name, "holds a private key that cannot be read") from None
+
+
+def _check_period(certificate: x509.Certificate, name: str, registry: str, now: datetime) -> None:
+    if now > certificate.not_valid_after_utc:
+        raise HostConfigError(registry, name, f"expired on {certificate.not_valid_after_utc:%Y-%m-%d at %H:%M} UTC")
+    if now < certificate.not_valid_before_utc:
+        raise HostConfigError(
+            registry, name, f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d at %H:%M} UTC"
+        )
+
+
+def _check_match(certificate: x509.Certificate, key: PrivateKeyTypes, pair: _ClientPair, registry: str) -> None:
+    try:
+        matches = certificate.public_key() == key.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise HostConfigError(registry, pair.certificate.name, "has a public key that cannot be read") from None
+    if not matches:
+        raise HostConfigError(
+            registry, pair.key.name, f"does not belong to the first certificate in {pair.certificate.name}"
+        )
+
+
+@contextmanager
+def _lend_file(content: bytes) -> Generator[str, None, None]:
+    """Lend `content` as a file, for OpenSSL takes keys from nothing else; on Linux it never reaches a disk."""
+    if not hasattr(os, "memfd_create"):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+        return
+    descriptor = os.memfd_create("transship")
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
