@@ -1,0 +1,211 @@
+"""An upload session at a registry: its moving location, and how far it has come (distribution-spec § Push)."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import httpx
+
+from transship_registry.api.pieces import Piece
+from transship_registry.digest import Digest
+from transship_registry.errors import ContentError, InvalidReferenceError, RegistryError, TransshipError
+from transship_registry.http.exchange import Answer, Call
+from transship_registry.http.header_numbers import read_number
+from transship_registry.http.host import Host
+from transship_registry.http.origins import ForbiddenURLError, follow, with_query
+from transship_registry.login.scopes import pull, push
+from transship_registry.reference import Repository
+
+_ALL_REFUSALS: Final = frozenset(range(400, 600))
+_RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
+_ABSENT_MOUNT = frozenset({400, 404, 405, 406, 415, 501})
+
+
+class Body(httpx.AsyncByteStream):
+    """A request's body that counts what was sent, and keeps the error that ended it: a transport may wrap that."""
+
+    def __init__(self, pieces: AsyncIterator[Piece]) -> None:
+        self.error: TransshipError | OSError | None = None
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the pieces; a memoryview serves the transport as well as bytes do."""
+        try:
+            async for piece in self._pieces:
+                yield piece  # type: ignore[misc]  # httpx knows only bytes
+        except (TransshipError, OSError) as error:
+            self.error = error
+            raise
+
+
+@dataclass(eq=False, slots=True)
+class UploadSession:
+    """A session; every answer may move its `location`, whose query carries the registry's state."""
+
+    host: Host
+    call: Call
+    location: httpx.URL
+    chunk_min: int = 0
+
+    async def patch(self, start: int, size: int, body: Body) -> Answer:
+        """Send a chunk that begins at `start`; the answer may be any refusal."""
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Range": f"{start}-{start + size - 1}",
+            "Content-Length": str(size),
+        }
+        answer = await self._send("PATCH upload", self.location, headers, body)
+        self._move(answer)
+        return answer
+
+    async def put(self, digest: Digest, size: int, body: Body | None, start: int = 0) -> Answer:
+        """Close the session with the last `size` bytes, perhaps none or all; the answer may be any refusal."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        if start and size:
+            headers["Content-Range"] = f"{start}-{start + size - 1}"
+        return await self._send("PUT upload", with_query(self.location, f"digest={digest}"), headers, body)
+
+    async def received(self) -> int | None:
+        """Return how many bytes the registry has; None when it does not know the session any more."""
+        call = replace(
+            self.call,
+            attempted="GET upload",
+            method="GET",
+            url=self.location,
+            ok=frozenset({200, 202, 204, 400, 404, 405}),
+        )
+        answer = await self.host.exchange.fetch(call)
+        if answer.status >= 400:
+            return None
+        self._move(answer)
+        return received_size(answer)
+
+    async def cancel(self) -> None:
+        """Tell the registry to forget the session; whether it does is its own affair."""
+        call = replace(
+            self.call, attempted="DELETE upload", method="DELETE", url=self.location, ok=_ALL_REFUSALS | {204}, tries=1
+        )
+        try:
+            await self.host.exchange.fetch(call)
+        except (RegistryError, ContentError):
+            return
+
+    async def _send(self, attempted: str, url: httpx.URL, headers: dict[str, str], body: Body | None) -> Answer:
+        method = attempted.partition(" ")[0]
+        call = replace(
+            self.call,
+            attempted=attempted,
+            method=method,
+            url=url,
+            headers=headers,
+            body=b"" if body is None else body,
+            ok=frozenset({200, 201, 202, 204}) | _ALL_REFUSALS,
+            tries=1,
+        )
+        return await self.host.exchange.fetch(call)
+
+    def _move(self, answer: Answer) -> None:
+        location = answer.headers.get("location")
+        if location and answer.status < 400:
+            self.location = _resolve(answer, location)
+
+
+async def begin_session(host: Host, repository: Repository, digest: Digest) -> UploadSession | None:
+    """Open a session; None when the registry has found the blob among its own (`POST ?mount=` without from)."""
+    plain = _session_call(host, repository, digest)
+    key = (host.path(repository), digest)
+    if not (host.learnt.anonymous_mount_refused or key in host.learnt.mounted):
+        query = f"mount={digest}"
+        call = replace(plain, url=with_query(plain.url, query), ok=frozenset({201, 202}) | _ABSENT_MOUNT)
+        answer = await host.exchange.fetch(call)
+        if answer.status == 201:
+            host.learnt.mounted.add(key)
+            check_stored(answer, digest)
+            return None
+        if answer.status == 202:
+            return _session(host, plain, answer)
+        session = _session(host, plain, await host.exchange.fetch(plain))
+        host.learnt.anonymous_mount_refused = True
+        return session
+    return _session(host, plain, await host.exchange.fetch(plain))
+
+
+def _session_call(host: Host, repository: Repository, digest: Digest) -> Call:
+    """Return the call that opens a session for a blob."""
+    return host.call(
+        "POST upload",
+        repository,
+        "blobs/uploads/",
+        reference=repository.at(digest),
+        scopes=frozenset({push(host.path(repository))}),
+        ok=frozenset({202}),
+    )
+
+
+async def mount(host: Host, repository: Repository, digest: Digest, source: Repository) -> UploadSession | bool:
+    """Ask for a blob of another repository; True when it is here now, else perhaps the session that came instead.
+
+    A token for both repositories may be refused, or the mount with any status (Harbor: 401 for an unknown project,
+    https://github.com/goharbor/harbor/issues/17097): none of that says that a plain upload will fail.
+    """
+    plain = _session_call(host, repository, digest)
+    query = {"mount": str(digest), "from": host.path(source)}
+    call = replace(
+        plain,
+        attempted="POST mount",
+        url=host.url(f"{host.path(repository)}/blobs/uploads/", query),
+        scopes=plain.scopes | {pull(host.path(source))},
+        ok=frozenset({201, 202}) | _ABSENT_MOUNT,
+    )
+    try:
+        answer = await host.exchange.fetch(call)
+    except RegistryError as error:
+        if error.status in {401, 403}:
+            return False
+        raise
+    if answer.status == 202:
+        return _session(host, plain, answer)
+    if answer.status == 201:
+        check_stored(answer, digest)
+    return answer.status == 201
+
+
+def _session(host: Host, call: Call, answer: Answer) -> UploadSession:
+    """Read the session that a 202 opened; raises `RegistryError` when it names no usable location."""
+    location = answer.headers.get("location")
+    if not location:
+        raise RegistryError(call.attempted, call.reference, "HTTP 202 without a Location to upload to", status=202)
+    chunk_min = read_number(answer.headers.get("oci-chunk-min-length", ""))
+    return UploadSession(host, call, _resolve(answer, location), chunk_min or 0)
+
+
+def received_size(answer: Answer, expected: int | None = None) -> int | None:
+    """Return how many bytes the registry says it has, `expected` if that fits; None without a `Range`.
+
+    Its end is inclusive, so `0-0` is one byte by the letter, yet it is also what distribution says of an empty session.
+    """
+    found = _RANGE.fullmatch(answer.headers.get("range", "").strip())
+    if found is None:
+        return None
+    last = int(found[1])
+    return last + 1 if last or expected == 1 else 0
+
+
+def check_stored(answer: Answer, digest: Digest) -> None:
+    """Raise `ContentError` when the registry says that it stored another digest."""
+    text = answer.headers.get("docker-content-digest", "").strip()
+    try:
+        stored = Digest.parse(text) if text else digest
+    except InvalidReferenceError:
+        return
+    if stored.algorithm == digest.algorithm and stored != digest:
+        raise ContentError(f"{answer.call.attempted} {answer.call.reference}: the registry stored {stored} instead")
+
+
+def _resolve(answer: Answer, location: str) -> httpx.URL:
+    try:
+        return follow(answer.url, location)
+    except ForbiddenURLError as error:
+        problem = f"its Location is not used: {error}"
+        raise RegistryError(answer.call.attempted, answer.call.reference, problem, status=answer.status) from None

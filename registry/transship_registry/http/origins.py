@@ -1,0 +1,84 @@
+"""Where a URL that a registry hands out may lead: origins, redirects, upload locations, next pages."""
+
+import ipaddress
+
+import httpx
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class ForbiddenURLError(ValueError):
+    """A registry pointed to a place that is not followed; the message names no query, which may hold a signature."""
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Return scheme, host and port; equal values share credentials (RFC 6454)."""
+    return url.scheme, url.host.lower(), url.port or _PORTS.get(url.scheme)
+
+
+def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    """Return whether two URLs share scheme, host and port."""
+    return origin(one) == origin(other)
+
+
+def printable(url: httpx.URL) -> str:
+    """Return the URL without user, query and fragment, fit for a message: queries of presigned URLs are secrets."""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    port = f":{url.port}" if url.port else ""
+    return f"{url.scheme}://{host}{port}{url.path}"
+
+
+def follow(base: httpx.URL, target: str) -> httpx.URL:
+    """Resolve what a `Location` header names; raises `ForbiddenURLError` for a place that must not be visited.
+
+    A registry behind a proxy that ends TLS often names itself with http; that is read as https. Any other step from
+    https to http is refused, and so is one from a public host to this machine (semantics B16.3).
+    """
+    url = _join(base, target)
+    if base.scheme == "https" and url.scheme == "http":
+        if url.host.lower() != base.host.lower() or url.port not in (None, origin(base)[2]):
+            raise ForbiddenURLError(f"it leads from https to {printable(url)}, which is not encrypted")
+        url = url.copy_with(scheme="https", port=base.port)
+    if _is_local(url.host) and not _is_local(base.host):
+        raise ForbiddenURLError(f"it leads to {printable(url)}, an address of this machine or its link")
+    return url
+
+
+def follow_within(home: httpx.URL, base: httpx.URL, target: str) -> httpx.URL:
+    """Resolve a link that `base` gave and that must stay on `home`; raises `ForbiddenURLError` when it leaves it."""
+    url = follow(base, target)
+    if not same_origin(home, url):
+        raise ForbiddenURLError(f"it leads to {printable(url)}, away from {printable(home)}")
+    return url
+
+
+def with_query(url: httpx.URL, query: str) -> httpx.URL:
+    """Append `query` to the URL's own query, which is kept to the letter: it carries the registry's state."""
+    own = url.query
+    return url.copy_with(query=own + (b"&" if own else b"") + query.encode("ascii"))
+
+
+def _join(base: httpx.URL, target: str) -> httpx.URL:
+    try:
+        url = base.join(target)
+        host = url.host
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ForbiddenURLError("it is not a URL") from error
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ForbiddenURLError("it is not a URL")
+    if url.scheme not in _PORTS or not host:
+        raise ForbiddenURLError(f"its scheme {url.scheme!r} is neither http nor https")
+    return url
+
+
+def _is_local(host: str) -> bool:
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = mapped or address
+    return address.is_loopback or address.is_link_local or address.is_unspecified

@@ -1,0 +1,152 @@
+"""What a refusal means: its error body in one line, and the error to raise for it (distribution-spec § Error Codes)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final, cast
+
+import httpx
+import msgspec
+
+from transship_registry.digest import Digest
+from transship_registry.errors import (
+    AuthenticationError,
+    InvalidReferenceError,
+    NotFoundError,
+    RateLimitedError,
+    RegistryError,
+)
+
+REFUSAL_LIMIT: Final = 64 * 1024
+"""Bytes of a refusal's body that are read."""
+
+_LINE_LIMIT = 300
+_URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*")
+_CREDENTIALS = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE)
+_JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
+_XML_ERROR = re.compile(r"<Code>([^<]*)</Code>(?:.*?<Message>([^<]*)</Message>)?", re.DOTALL)
+_DIGEST = re.compile(r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})(?![0-9a-f])")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error answer: its status, the codes of its body in upper case, and all it says in one line without secrets."""
+
+    status: int
+    codes: tuple[str, ...] = ()
+    text: str = ""
+    digests: tuple[Digest, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """The answer as messages print it."""
+        return f"HTTP {self.status} {self.text or _reason(self.status)}"
+
+    def has(self, *codes: str) -> bool:
+        """Whether one of the codes is among those answered."""
+        return not set(codes).isdisjoint(self.codes)
+
+
+def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+    """Read an error answer of any registry or storage; never fails, whatever the body is."""
+    text = body.decode("utf-8", "replace").strip()
+    if text.startswith(("{", "[")):
+        refusal = _read_json(status, text)
+        if refusal is not None:
+            return refusal
+    xml = _XML_ERROR.search(text) if text.startswith("<") else None
+    if xml:
+        return Refusal(status, (), one_line(f"{xml[1]}: {xml[2]}" if xml[2] else xml[1]))
+    if "html" in headers.get("content-type", "").lower() or text.startswith("<"):
+        return Refusal(status, (), f"{_reason(status)} (with an HTML page, so a proxy may have answered)")
+    return Refusal(status, (), one_line(f"{_reason(status)}: {text}" if text else ""))
+
+
+def one_line(text: str) -> str:
+    """Return `text` fit for a message: one bounded line, without control characters, tokens and queries of URLs."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    line = " ".join(printable.split())
+    for pattern, replacement in ((_URL_QUERY, r"\1?***"), (_CREDENTIALS, r"\1 ***"), (_JWT, "***")):
+        line = pattern.sub(replacement, line)
+    return line if len(line) <= _LINE_LIMIT else f"{line[:_LINE_LIMIT]}…"
+
+
+def refused(
+    attempted: str, reference: str, refusal: Refusal, *, login_advice: str = "", retry_advice: str = ""
+) -> RegistryError:
+    """Return the error of the branch that says what to do.
+
+    `login_advice` is what to do about credentials, `retry_advice` when to come back.
+    """
+    status = refusal.status
+    match status:
+        case 401 | 403:
+            return AuthenticationError(attempted, reference, refusal.line, status=status, advice=login_advice)
+        case 404:
+            return NotFoundError(attempted, reference, refusal.line, status=status)
+        case 429:
+            advice = retry_advice or "too many requests: try again later, or log in for a larger quota"
+            return RateLimitedError(attempted, reference, refusal.line, status=status, advice=advice)
+        case _ if status >= 500 and status not in {501, 505}:
+            advice = retry_advice or "the registry is failing: try again later"
+            return RegistryError(attempted, reference, refusal.line, status=status, advice=advice)
+        case _:
+            return RegistryError(attempted, reference, refusal.line, status=status)
+
+
+def come_back(asked_s: float | None, wall: float) -> str:
+    """Say when a registry wants to be asked again; `wall` is the Unix time now."""
+    if asked_s is None:
+        return ""
+    try:
+        moment = datetime.fromtimestamp(wall + asked_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return "the registry asks not to come back for thousands of years"
+    return f"the registry asks to come back in {asked_s:.0f} s, at {moment}"
+
+
+def unreachable(attempted: str, reference: str, error: httpx.TransportError, host: str) -> RegistryError:
+    """Return the error for a connection to `host` (its address without a path) that failed."""
+    said = one_line(str(error))
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    advice = "check the registry's name, the network, the proxy and the tls setting"
+    return RegistryError(attempted, reference, f"no answer from {host} ({what})", advice=advice)
+
+
+def _read_json(status: int, text: str) -> Refusal | None:
+    try:
+        document = msgspec.json.decode(text, type=dict[str, object])
+    except (ValueError, RecursionError):
+        return None
+    items = _objects(document.get("errors"))
+    if not items:
+        items = [{"message": document.get("message") or document.get("error") or ""}]
+    codes = tuple(str(item.get("code") or "").upper() for item in items)
+    said = "; ".join(filter(None, map(_say, items)))
+    return Refusal(status, tuple(filter(None, codes)), one_line(said), tuple(_digests(items)))
+
+
+def _objects(errors: object) -> list[dict[str, object]]:
+    found = cast("list[object]", errors) if isinstance(errors, list) else []
+    return [cast("dict[str, object]", item) for item in found if isinstance(item, dict)]
+
+
+def _say(item: Mapping[str, object]) -> str:
+    return ": ".join(str(part) for part in (item.get("code"), item.get("message")) if part)
+
+
+def _digests(items: Iterable[Mapping[str, object]]) -> Iterable[Digest]:
+    for text in dict.fromkeys(_DIGEST.findall(msgspec.json.encode(list(items)).decode())):
+        try:
+            yield Digest.parse(text)
+        except InvalidReferenceError:
+            continue
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "(no standard status)"
