@@ -1,0 +1,160 @@
+"""Blobs of a layout: read, written and linked as files, verified by size and digest."""
+
+import os
+from typing import Final
+
+from transship_registry.errors import ContentError, NotFoundError
+from transship_registry.layout.disk import disk_errors
+from transship_registry.layout.folder import Folder
+from transship_registry.layout.pending import PendingFile
+from transship_registry.manifest import Descriptor
+
+PIECE: Final = 1024 * 1024
+"""Bytes that are read, hashed and written at once."""
+
+
+class BlobReader:
+    """An open blob that is verified while it is read; `where` names it in errors.
+
+    Raises `NotFoundError`, `LayoutError`, and `ContentError` when the file's size is not the descriptor's.
+    """
+
+    def __init__(self, folder: Folder, blob: Descriptor) -> None:
+        self._path = folder.blob_file(blob.digest)
+        self._blob = blob
+        self._where = f"{folder.name}@{blob.digest}"
+        self._hasher = blob.digest.hasher()
+        self._left = blob.size
+        with disk_errors("get blob", self._where, self._path):
+            try:
+                self._file = open(self._path, "rb", buffering=0)  # noqa: SIM115 - close() is the owner's business
+            except FileNotFoundError:
+                raise NotFoundError(
+                    "get blob",
+                    self._where,
+                    f"there is no file {self._path}",
+                    advice="copy the image into the layout again",
+                ) from None
+            size = os.fstat(self._file.fileno()).st_size
+        if size != blob.size:
+            self._file.close()
+            raise self._damaged(f"has {size} bytes, expected {blob.size}")
+        self._buffer = memoryview(bytearray(min(PIECE, blob.size)))
+
+    def read(self) -> memoryview | None:
+        """Return the next piece, valid until the next call; None at the end.
+
+        Raises `ContentError` instead of returning the last piece of a blob that has another digest.
+        """
+        if self._left == 0:
+            if self._blob.size == 0:
+                self._check_digest()
+            return None
+        with disk_errors("get blob", self._where, self._path):
+            count = self._file.readinto(self._buffer[: self._left])
+        if not count:
+            raise self._damaged(f"ended {self._left} bytes early, expected {self._blob.size}")
+        piece = self._buffer[:count]
+        self._hasher.update(piece)
+        self._left -= count
+        if self._left == 0:
+            self._check_digest()
+        return piece
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _check_digest(self) -> None:
+        found = f"{self._blob.digest.algorithm}:{self._hasher.hexdigest()}"
+        if found != str(self._blob.digest):
+            raise self._damaged(f"has digest {found}, expected {self._blob.digest}")
+
+    def _damaged(self, problem: str) -> ContentError:
+        return ContentError(
+            f"get blob {self._where}: {self._path} {problem}; remove the file and copy the image into the layout again"
+        )
+
+
+class BlobWriter:
+    """A blob that is verified while it is written, and stored by `finish` only."""
+
+    def __init__(self, folder: Folder, blob: Descriptor) -> None:
+        self._path = folder.blob_file(blob.digest)
+        self._blob = blob
+        self._where = f"{folder.name}@{blob.digest}"
+        self._hasher = blob.digest.hasher()
+        self._size = 0
+        with disk_errors("upload blob", self._where, self._path):
+            folder.make_blob_folder(blob.digest.algorithm)
+            self._file = PendingFile(self._path)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append `data`; raises `ContentError` as soon as it is more than expected."""
+        self._size += len(data)
+        if self._size > self._blob.size:
+            raise self._refused(f"the source sent {self._size} bytes or more, expected {self._blob.size}")
+        self._hasher.update(data)
+        with disk_errors("upload blob", self._where, self._path):
+            self._file.write(data)
+
+    def finish(self) -> None:
+        """Store the blob; raises `ContentError` when size or digest are not the descriptor's."""
+        if self._size != self._blob.size:
+            raise self._refused(f"the source sent {self._size} bytes, expected {self._blob.size}")
+        found = f"{self._blob.digest.algorithm}:{self._hasher.hexdigest()}"
+        if found != str(self._blob.digest):
+            raise self._refused(f"what the source sent has digest {found}, expected {self._blob.digest}")
+        with disk_errors("upload blob", self._where, self._path):
+            self._file.commit()
+
+    def discard(self) -> None:
+        """Remove what was written, unless it is stored."""
+        with disk_errors("upload blob", self._where, self._path):
+            self._file.discard()
+
+    def _refused(self, problem: str) -> ContentError:
+        return ContentError(f"upload blob {self._where}: {problem}; nothing of it was stored")
+
+
+def link_blob(source: Folder, target: Folder, blob: Descriptor) -> bool:
+    """Make the source's file appear in the target too, as a hard link; False when that cannot be done.
+
+    The file is verified first: a link to a damaged one would spread the damage as a success.
+    """
+    if target.holds(blob):
+        return True
+    if source.path == target.path or not source.holds(blob):
+        return False
+    path = target.blob_file(blob.digest)
+    with disk_errors("mount blob", f"{target.name}@{blob.digest}", path):
+        target.make_blob_folder(blob.digest.algorithm)
+    if not _same_file_system(source.blob_file(blob.digest), os.path.dirname(path)) or not _is_sound(source, blob):
+        return False
+    try:
+        os.link(source.blob_file(blob.digest), path)
+    except FileExistsError:
+        return target.holds(blob)
+    except OSError:
+        # Another mount, no hard links, too many, or not allowed (fs.protected_hardlinks): a copy will do.
+        return False
+    return True
+
+
+def _same_file_system(source: str, target: str) -> bool:
+    try:
+        return os.stat(source).st_dev == os.stat(target).st_dev
+    except OSError:
+        return False
+
+
+def _is_sound(folder: Folder, blob: Descriptor) -> bool:
+    reader = BlobReader(folder, blob)
+    try:
+        while reader.read() is not None:
+            pass
+    except ContentError:
+        return False
+    finally:
+        reader.close()
+    return True

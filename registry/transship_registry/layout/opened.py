@@ -1,0 +1,270 @@
+"""One layout in use: its manifests and tags, read and changed as files; everything here blocks."""
+
+import asyncio
+import os
+
+from transship_registry.digest import Digest
+from transship_registry.errors import (
+    ContentError,
+    InvalidReferenceError,
+    LayoutError,
+    MissingContentError,
+    NotFoundError,
+    UnsupportedError,
+)
+from transship_registry.inventory import TagFact
+from transship_registry.layout.blobs import link_blob
+from transship_registry.layout.disk import disk_errors
+from transship_registry.layout.folder import Folder, Signature
+from transship_registry.layout.index import Entry, LayoutIndex
+from transship_registry.layout.lock import LockFile
+from transship_registry.layout.pending import sync_folder, write_whole
+from transship_registry.layout.walk import Reach, walk
+from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.reference import Reference
+from transship_registry.referrers.lists import Referrer
+
+_NAMED_AT_MOST = 5
+
+
+class OpenLayout:
+    """A layout, the index as last read, and what this run did to it.
+
+    Two locks: `writers` is shared by every process from its first write to its end and exclusive while garbage is
+    collected; `updates` is exclusive while index.json changes. `mutex` is for the tasks of this process.
+    `described` are manifests that were read for their subject; it never changes.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.mutex = asyncio.Lock()
+        self.writers = LockFile(folder.own_file("writers.lock"))
+        self.updates = LockFile(folder.own_file("index.lock"))
+        self.is_writing = False
+        self.has_garbage = False
+        self.written: set[Digest] = set()
+        self.tagged: set[Digest] = set()
+        self.described = dict[Digest, Referrer | None]()
+        self._read: tuple[Signature, LayoutIndex] | None = None
+
+    def index(self) -> LayoutIndex | None:
+        """Return the index as it is now; None when there is no layout. Raises `LayoutError`."""
+        signature = self.folder.signature()
+        if signature is not None and self._read is not None and self._read[0] == signature:
+            return self._read[1]
+        index = self.folder.read_index()
+        if index is not None and signature is not None:
+            self._read = (signature, index)
+        return index
+
+    def make_folder(self) -> None:
+        """Make the folder, if it is missing, so that there is a place for locks."""
+        with disk_errors("create layout", self.folder.name, self.folder.path):
+            os.makedirs(self.folder.path, exist_ok=True)
+
+    def stop_writing(self) -> None:
+        """Let go of the lock that keeps collections away; the next write takes it again."""
+        self.writers.release()
+        self.is_writing = False
+
+    def prepare(self) -> None:
+        """Make an empty layout if there is none; the caller holds `updates`."""
+        if self.folder.read_index() is None:
+            self.folder.initialise()
+
+    def head_manifest(self, reference: Reference) -> Descriptor | None:
+        """Return what the reference names; None when it is not in the layout."""
+        index = self.index()
+        if index is None:
+            return None
+        entry = _find(index, reference)
+        if entry is None:
+            manifest = self._load(reference.digest, "") if reference.digest else None
+            return manifest.descriptor if manifest else None
+        found = self._descriptor(entry, reference)
+        size = self.folder.blob_size(found.digest)
+        if size is None:
+            raise self._dangling("HEAD manifest", reference, found.digest)
+        if size != found.size:
+            path = self.folder.blob_file(found.digest)
+            raise ContentError(
+                f"HEAD manifest {reference}: {path} has {size} bytes, expected {found.size}; "
+                "remove the tag's entry from index.json to have the image copied again"
+            )
+        return found
+
+    def get_manifest(self, reference: Reference) -> Manifest:
+        """Read and verify what the reference names; raises `NotFoundError` when it is not in the layout."""
+        index = self.index()
+        entry = _find(index, reference) if index else None
+        if entry is None:
+            manifest = self._load(reference.digest, "") if index and reference.digest else None
+            if manifest is None:
+                raise _absent("GET manifest", reference, index)
+            return manifest
+        found = self._descriptor(entry, reference)
+        manifest = self._load(found.digest, found.media_type)
+        if manifest is None:
+            raise self._dangling("GET manifest", reference, found.digest)
+        return manifest
+
+    def head_blob(self, digest: Digest) -> int | None:
+        """Return the size of a blob; None when it is not in the layout."""
+        return self.folder.blob_size(digest) if self.index() else None
+
+    def list_tags(self) -> tuple[str, ...]:
+        """Return the tags, sorted; raises `NotFoundError` when there is no layout."""
+        return self._present_index().tags
+
+    def inventory(self) -> tuple[TagFact, ...]:
+        """Return the tags, sorted, with their digests; raises `NotFoundError` when there is no layout."""
+        index = self._present_index()
+        return tuple(_fact(tag, entry) for tag in index.tags if (entry := index.find_tag(tag)))
+
+    def put_digest(self, manifest: Manifest, reference: Reference) -> None:
+        """Store a manifest as a blob only; raises `MissingContentError` when something that it points at is missing."""
+        self._check_complete(manifest, reference)
+        self._store(manifest, reference)
+
+    def put_tag(self, manifest: Manifest, tag: str, reference: Reference) -> None:
+        """Store a manifest and let the tag name it; the caller holds `updates`.
+
+        Raises `MissingContentError` when something that it points at is missing.
+        """
+        self._name(manifest, tag, reference, self._check_complete(manifest, reference).digests)
+
+    def put_referrers(self, manifest: Manifest, tag: str, reference: Reference) -> None:
+        """Store the index of a referrers tag and let the tag name it; the caller holds `updates`.
+
+        What it lists need not be there: other tools copy such an index without all that it lists.
+        """
+        listed = frozenset(child.digest for child in manifest.children)
+        self._name(manifest, tag, reference, listed | {manifest.digest})
+
+    def _name(self, manifest: Manifest, tag: str, reference: Reference, digests: frozenset[Digest]) -> None:
+        """Let the tag name the manifest, which reaches `digests`."""
+        index = self.index()
+        if index is None:
+            raise LayoutError("PUT manifest", str(reference), "the layout has vanished meanwhile", advice="run again")
+        self._store(manifest, reference)
+        self.tagged |= digests
+        before = index.find_tag(tag)
+        if before and (before.digest, before.media_type, before.size) == (
+            str(manifest.digest),
+            manifest.media_type,
+            len(manifest.raw),
+        ):
+            return
+        with disk_errors("PUT manifest", reference, self.folder.blobs):
+            self.folder.sync_blobs(digests)
+        self._write_index(index.with_tag(tag, manifest.descriptor), "PUT manifest", reference)
+        self.has_garbage |= before is not None
+
+    def check_deletable(self, reference: Reference, tag: str) -> LayoutIndex:
+        """Return the index if the tag can be deleted from it.
+
+        Raises `NotFoundError` when it is absent, `LayoutError` when it does not name the reference's digest, and
+        `UnsupportedError` when several images claim it.
+        """
+        index = self.index()
+        entry = index.find_tag(tag) if index else None
+        if index is None or entry is None:
+            raise _absent("delete tag", reference, index)
+        if reference.digest is not None and entry.digest != str(reference.digest):
+            raise LayoutError("delete tag", str(reference), f"the tag names {entry.digest}", advice="look again first")
+        if rivals := index.rivals(tag):
+            names = ", ".join(str(rival.ref_name) for rival in rivals)
+            raise UnsupportedError(
+                "delete tag", str(reference), f"several images claim the tag: {names}", advice="delete them by hand"
+            )
+        return index
+
+    def delete_tag(self, reference: Reference, tag: str) -> None:
+        """Remove the entry of a tag; the caller holds `updates`. Raises as `check_deletable`."""
+        index = self.check_deletable(reference, tag)
+        self._write_index(index.without_tag(tag), "delete tag", reference)
+        self.has_garbage = True
+
+    def link_blob(self, blob: Descriptor, source: Folder) -> bool:
+        """Make the source's blob appear here as a hard link; False when that cannot be done."""
+        is_linked = link_blob(source, self.folder, blob)
+        if is_linked:
+            self.written.add(blob.digest)
+        return is_linked
+
+    def _present_index(self) -> LayoutIndex:
+        index = self.index()
+        if index is None:
+            raise NotFoundError("list tags", self.folder.name, "there is no layout", advice="check the path")
+        return index
+
+    def _write_index(self, index: LayoutIndex, attempted: str, reference: Reference) -> None:
+        with disk_errors(attempted, reference, self.folder.index_file):
+            write_whole(self.folder.index_file, index.encode())
+            sync_folder(self.folder.path)
+        signature = self.folder.signature()
+        self._read = (signature, index) if signature else None
+
+    def _store(self, manifest: Manifest, reference: Reference) -> None:
+        path = self.folder.blob_file(manifest.digest)
+        with disk_errors("PUT manifest", reference, path):
+            try:
+                with open(path, "rb") as file:
+                    if file.read() == manifest.raw:
+                        return
+            except FileNotFoundError:
+                self.folder.make_blob_folder(manifest.digest.algorithm)
+            write_whole(path, manifest.raw)
+        self.written.add(manifest.digest)
+
+    def _check_complete(self, manifest: Manifest, reference: Reference) -> Reach:
+        reach = walk(self.folder, (manifest,))
+        if not reach.missing:
+            return reach
+        named = [f"{each.digest} ({each.media_type}, {each.size} bytes)" for each in reach.missing[:_NAMED_AT_MOST]]
+        more = f" and {len(reach.missing) - len(named)} more" if len(reach.missing) > len(named) else ""
+        raise MissingContentError(
+            "PUT manifest",
+            str(reference),
+            f"the layout lacks what {manifest.digest} points at: {', '.join(named)}{more}",
+            digests=tuple(each.digest for each in reach.missing),
+            advice="copy that first",
+        )
+
+    def _load(self, digest: Digest, media_type: str) -> Manifest | None:
+        return self.folder.load_manifest(digest, media_type)
+
+    def _descriptor(self, entry: Entry, reference: Reference) -> Descriptor:
+        try:
+            digest = Digest.parse(entry.digest)
+        except InvalidReferenceError as error:
+            raise LayoutError("read layout", str(reference), f"index.json: {error}") from error
+        return Descriptor(media_type=entry.media_type, digest=digest, size=entry.size)
+
+    def _dangling(self, attempted: str, reference: Reference, digest: Digest) -> LayoutError:
+        return LayoutError(
+            attempted,
+            str(reference),
+            f"index.json names {digest}, but {self.folder.blob_file(digest)} is missing",
+            advice="put the file back, or remove the entry from index.json to have the image copied again",
+        )
+
+
+def _fact(tag: str, entry: Entry) -> TagFact:
+    try:
+        return TagFact(tag=tag, digest=Digest.parse(entry.digest), media_type=entry.media_type)
+    except InvalidReferenceError:
+        return TagFact(tag=tag, media_type=entry.media_type)
+
+
+def _find(index: LayoutIndex, reference: Reference) -> Entry | None:
+    if reference.digest is not None:
+        return index.find_digest(str(reference.digest))
+    return index.find_tag(reference.identifier)
+
+
+def _absent(attempted: str, reference: Reference, index: LayoutIndex | None) -> NotFoundError:
+    answer = "it is not in the layout" if index else "there is no layout"
+    tags = ", ".join(index.tags[:_NAMED_AT_MOST]) if index else ""
+    advice = f"the layout has e.g. {tags}" if tags else "check the path"
+    return NotFoundError(attempted, str(reference), answer, advice=advice)

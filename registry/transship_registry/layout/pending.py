@@ -1,0 +1,97 @@
+"""Files that appear under their name whole, or not at all."""
+
+import fcntl
+import os
+import re
+import secrets
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+OWN_PREFIX: Final = ".transship."
+"""How the names of all files begin that transship adds to those of the image-spec."""
+
+_LEFTOVER = re.compile(re.escape(OWN_PREFIX) + r".+\.[0-9a-f]{16}\.tmp")
+
+
+class PendingFile:
+    """A temporary file beside `target` that takes its name at `commit`; leaving the context before discards it.
+
+    The file is locked while it is open, so that it can be told from what a killed process left behind. Its mode is
+    what the umask makes of 0666. Methods raise `OSError`.
+    """
+
+    def __init__(self, target: str) -> None:
+        folder, name = os.path.split(target)
+        self._target = target
+        self._path = os.path.join(folder, f"{OWN_PREFIX}{name}.{secrets.token_hex(8)}.tmp")
+        self._descriptor: int | None = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.discard()
+            raise
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append all of `data`."""
+        assert self._descriptor is not None
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def commit(self) -> None:
+        """Make the content durable, then visible under its name; the caller makes the name durable (`sync_folder`)."""
+        assert self._descriptor is not None
+        os.fsync(self._descriptor)
+        os.replace(self._path, self._target)
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def discard(self) -> None:
+        """Remove the temporary file; does nothing after `commit`."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+            with suppress(FileNotFoundError):
+                os.unlink(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+
+def write_whole(target: str, data: bytes) -> None:
+    """Write a small file atomically and durably, except for its name; raises `OSError`."""
+    with PendingFile(target) as pending:
+        pending.write(data)
+        pending.commit()
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder durable; raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_leftover_name(name: str) -> bool:
+    """Whether a temporary file of ours may be called so."""
+    return _LEFTOVER.fullmatch(name) is not None
+
+
+def is_being_written(path: str) -> bool:
+    """Whether some process still holds this temporary file; raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
