@@ -1,0 +1,158 @@
+"""The state file: written whole or not at all, and held by one process at a time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from transship_registry.digest import Digest
+from transship_registry.platform import Platform
+from transship_registry.reference import Reference
+from transship_state.document import Record, State
+from transship_state.errors import StateError, StateLockedError
+from transship_state.filestore import FileStore
+
+
+def record(target: str, content: bytes = b"one") -> Record:
+    """Return what could be recorded of a target."""
+    return Record(
+        target=Reference.parse(target),
+        source=Reference.parse("src.io/app:1"),
+        source_digest=Digest.of(content),
+        target_digest=Digest.of(content),
+        media_type="application/vnd.oci.image.index.v1+json",
+        entry="sync[0]",
+        plan=Digest.of(b"plan"),
+        first_seen="2026-01-01T00:00:00Z",
+        applied="2026-01-02T00:00:00Z",
+        platforms=(Platform("linux", "arm", "v7"),),
+    )
+
+
+STATE = State(lineage="feed", serial=0, tool_version="1")
+
+
+def moment() -> str:
+    """Return a fixed time."""
+    return "2026-01-01T00:00:00Z"
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+    """A state survives the file, and its folder is made when needed."""
+    store = FileStore(tmp_path / "new" / "state.json")
+    assert store.read() is None
+    state = STATE.with_records([record("dst.io/app:1"), record("ocidir://mirror:1")], "2")
+    store.write(state)
+    assert store.read() == state
+
+
+def test_a_record_replaces_that_of_the_same_target_and_the_serial_grows() -> None:
+    """Lineage stays, records are sorted by target."""
+    first = STATE.with_records([record("dst.io/b:1"), record("dst.io/a:1")], "2")
+    second = first.with_records([record("dst.io/b:1", b"two")], "3")
+    assert (second.lineage, second.serial, second.tool_version) == ("feed", 2, "3")
+    assert [(str(entry.target), entry.target_digest) for entry in second.records] == [
+        ("dst.io/a:1", Digest.of(b"one")),
+        ("dst.io/b:1", Digest.of(b"two")),
+    ]
+
+
+def test_the_previous_state_is_kept_as_backup(tmp_path: Path) -> None:
+    """One step back is always there."""
+    store = FileStore(tmp_path / "state.json")
+    store.write(STATE)
+    store.write(STATE.with_records([], "2"))
+    assert FileStore(tmp_path / "state.json.backup").read() == STATE
+
+
+def test_a_failing_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk loses nothing, and leaves no litter."""
+    store = FileStore(tmp_path / "state.json")
+    store.write(STATE)
+
+    def full(descriptor: int) -> None:
+        del descriptor
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StateError) as caught:
+        store.write(STATE.with_records([record("dst.io/app:1")], "2"))
+    assert str(caught.value) == (
+        f"{tmp_path}/state.json: cannot write the state file: No space left on device; "
+        "what was applied so far is done, make room or give rights there and run again"
+    )
+    assert store.read() == STATE
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "this is no state file that transship can read: Input data was truncated"),
+        ("{}", "this is no state file that transship can read: Object missing required field `format_version`"),
+        ('{"format_version": 2}', "state format 2 is not supported, expected 1; use the version of transship"),
+        ('{"format_version": 1, "lineage": 3}', "this is no state file that transship can read: Expected `str`"),
+    ],
+)
+def test_a_broken_state_is_told_and_not_overwritten(tmp_path: Path, content: str, message: str) -> None:
+    """One line that names the file and what is wrong with it."""
+    path = tmp_path / "state.json"
+    path.write_text(content)
+    with pytest.raises(StateError) as caught:
+        FileStore(path).read()
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert path.read_text() == content
+
+
+def test_a_bad_digest_in_the_state_names_its_place(tmp_path: Path) -> None:
+    """The path of the bad field is in the message."""
+    store = FileStore(tmp_path / "state.json")
+    store.write(STATE.with_records([record("dst.io/app:1")], "2"))
+    document = json.loads(store.path.read_text())
+    document["records"][0]["target_digest"] = "sha256:short"
+    store.path.write_text(json.dumps(document))
+    with pytest.raises(StateError, match=r"\$\.records\[0\]\.target_digest"):
+        store.read()
+
+
+def test_a_held_state_names_its_holder(tmp_path: Path) -> None:
+    """Who, which process, which operation, since when."""
+    store = FileStore(tmp_path / "state.json")
+    with store.lock("apply", moment), pytest.raises(StateLockedError) as caught, store.lock("apply", moment):
+        pass
+    assert str(caught.value).startswith(f"{tmp_path}/state.json: the state is in use by ")
+    assert ", apply, since 2026-01-01T00:00:00Z); wait for it to end" in str(caught.value)
+
+
+def test_the_lock_is_given_back(tmp_path: Path) -> None:
+    """After the operation, and after an error in it."""
+    store = FileStore(tmp_path / "state.json")
+    with pytest.raises(ZeroDivisionError), store.lock("apply", moment):
+        raise ZeroDivisionError
+    with store.lock("apply", moment):
+        pass
+
+
+def test_a_killed_holder_leaves_no_lock_behind(tmp_path: Path) -> None:
+    """The kernel gives the lock back, whatever ended the process."""
+    store = FileStore(tmp_path / "state.json")
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from transship_state.filestore import FileStore\n"
+        "with FileStore(Path(sys.argv[1])).lock('apply', lambda: 'then'):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(store.path)], check=False)
+    assert killed.returncode == -9
+    with store.lock("apply", moment):
+        pass
+
+
+def test_a_state_that_cannot_be_locked_is_an_error(tmp_path: Path) -> None:
+    """A file where a folder should be."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="cannot lock the state"), FileStore(tmp_path / "file" / "s").lock("x", moment):
+        pass
