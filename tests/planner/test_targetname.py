@@ -1,0 +1,133 @@
+"""Names below a target: what `target_name` gives for each type of entry, and what it may not give."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from support import images, wishes
+from support.memory_registry import MemoryRegistry
+from transship_planner.desired import Entry, RegistryScope
+from transship_planner.gotemplate import Environment, Template, configuration_functions
+from transship_planner.names.naming import Named, name_target
+from transship_planner.names.targetname import TargetName
+from transship_planner.observe import observe
+from transship_planner.observed import Observed
+from transship_planner.tags.tagrules import Selection
+from transship_registry.errors import InvalidReferenceError
+from transship_registry.reference import Reference, Repository
+
+
+def template(text: str) -> TargetName:
+    functions = configuration_functions(Environment(lambda _: None, lambda _: b""))
+    return TargetName(text, Template.parse(text, functions=functions))
+
+
+def repository(text: str) -> Entry:
+    entry = wishes.repository("src.io/team/app", "dst.io/mirror/app")
+    return replace(entry, target_name=template(text))
+
+
+def registry(text: str) -> Entry:
+    return replace(repository(text), scope=RegistryScope("src.io", "dst.io/mirror", (), (), Selection()))
+
+
+def named(entry: Entry, source: str, target: str, *tags: str) -> Named:
+    return name_target(entry, Reference.parse(source), Repository.parse(target), tags)
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        pytest.param("{{ .Tag }}-mirrored", "dst.io/mirror/app:v1.2-mirrored", id="add a suffix"),
+        pytest.param('{{ index (split .Tag "v") 1 }}', "dst.io/mirror/app:1.2", id="strip a prefix"),
+        pytest.param("upstream/{{ .Tag }}:latest", "dst.io/mirror/app/upstream/v1.2:latest", id="further below"),
+        pytest.param('{{ join (split .Repository "/") "-" }}-{{ .Tag }}', "dst.io/mirror/app:team-app-v1.2", id="flat"),
+        pytest.param(' {{ index (split .Source ":") 1 }}\n', "dst.io/mirror/app:v1.2", id="from the source"),
+    ],
+)
+def test_a_tag_of_a_repository(text: str, target: str) -> None:
+    """For type repository the template names the tag, or a repository below with its tag."""
+    assert str(named(repository(text), "src.io/team/app:v1.2", "dst.io/mirror/app").target) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        pytest.param('{{ join (split .Repository "/") "-" }}', "dst.io/mirror/team-app:v1.2", id="flatten"),
+        pytest.param("hub/{{ .Repository }}", "dst.io/mirror/hub/team/app:v1.2", id="add a prefix"),
+        pytest.param('{{ index (split .Repository "/") 1 }}', "dst.io/mirror/app:v1.2", id="strip a prefix"),
+        pytest.param("all:{{ .Tag }}-{{ len .Repository }}", "dst.io/mirror/all:v1.2-8", id="all in one repository"),
+    ],
+)
+def test_a_repository_of_a_registry(text: str, target: str) -> None:
+    """For type registry the template names the repository, whose tag stays, or repository and tag."""
+    assert str(named(registry(text), "src.io/team/app:v1.2", "dst.io/mirror/team/app").target) == target
+
+
+def test_the_operating_system_comes_first() -> None:
+    """`os_normalize` names the tag that the template sees."""
+    entry = replace(repository("x-{{ .Tag }}"), os_normalize=True)
+    name = named(entry, "src.io/team/app:alpine3.21", "dst.io/mirror/app", "alpine3.21", "1.22-alpine3.21")
+    assert str(name.target) == "dst.io/mirror/app:x-1.22-alpine3.21"
+
+
+def test_without_a_template_the_names_stay() -> None:
+    """A tag keeps its name below the target."""
+    plain = replace(repository("x"), target_name=None)
+    assert str(named(plain, "src.io/team/app:v1.2", "dst.io/mirror/app").target) == "dst.io/mirror/app:v1.2"
+    one = replace(wishes.image("src.io/a:1", "dst.io/a:2"), target_name=template("x"), os_normalize=True)
+    assert named(one, "src.io/a:1", "dst.io/a") == Named(Reference.parse("dst.io/a:2"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            repository("a b"),
+            "src.io/team/app:v1: target_name gives no reference: tag 'a b' is malformed: "
+            "expected up to 128 letters, digits, _ . -, and none of . - first",
+        ),
+        (
+            registry("{{ .Tag | upper }}"),
+            "src.io/team/app:v1: target_name gives no reference: reference 'dst.io/mirror/V1': "
+            "repository 'mirror/V1' must be lowercase",
+        ),
+        (
+            repository("{{ .Digest }}"),
+            "src.io/team/app:v1: target_name fails: can't evaluate field Digest in type TargetName",
+        ),
+    ],
+)
+def test_a_name_that_cannot_be(entry: Entry, message: str) -> None:
+    """The error names the source tag and what is wrong with its name."""
+    with pytest.raises(InvalidReferenceError) as caught:
+        named(entry, "src.io/team/app:v1", "dst.io/mirror/app")
+    assert str(caught.value) == message
+
+
+def look(world: MemoryRegistry, *entries: Entry, missing: bool = False) -> Observed:
+    return asyncio.run(observe(wishes.desired(*entries), world, missing=missing, contents=False))
+
+
+def test_planning_uses_the_names() -> None:
+    """Targets are looked for under the names that the template gives, in each of its repositories."""
+    world = MemoryRegistry()
+    for tag in ("v1", "v2"):
+        world.seed(f"src.io/team/app:{tag}", images.single(tag))
+    world.seed("dst.io/mirror/app/v1:latest", images.single("v1"))
+    observed = look(world, repository("{{ .Tag }}:latest"), missing=True)
+    assert observed.present == {"sync[0]": 1}
+    assert [str(seen.wish.target) for seen in observed.sightings] == ["dst.io/mirror/app/v2:latest"]
+
+
+def test_planning_tells_a_name_that_cannot_be() -> None:
+    """It is a trouble of that tag, and the others go on."""
+    world = MemoryRegistry()
+    for tag in ("v1", "w2"):
+        world.seed(f"src.io/team/app:{tag}", images.single(tag))
+    observed = look(world, repository('{{ index (split .Tag "v") 1 }}'))
+    assert [str(seen.wish.target) for seen in observed.sightings] == ["dst.io/mirror/app:1"]
+    (trouble,) = observed.troubles
+    assert (trouble.entry, trouble.reference) == ("sync[0]", "src.io/team/app:w2")
+    assert trouble.message.startswith("src.io/team/app:w2: target_name fails: ")
