@@ -1,0 +1,149 @@
+"""The keys of transship's own: semverSuffix, keep_last per group, min_tags, immutable_tags, target_name."""
+
+import pytest
+
+from transship_planner.config import config_digest, loads
+from transship_planner.desired import Comparison, Desired, Entry, RegistryScope, RepositoryScope
+from transship_planner.tags.tagrules import Selection, TagPattern
+from transship_planner.tags.versions import Group, Suffix
+
+
+def desired(text: str) -> Desired:
+    return loads(text.encode(), file="c.yaml", environment={})
+
+
+def entry(keys: str, defaults: str = "") -> Entry:
+    """Load an entry of type repository with these keys."""
+    text = f"{{defaults: {{{defaults}}}, sync: [{{source: a, target: 'r:1/a', type: repository, {keys}}}]}}"
+    return desired(text).entries[0]
+
+
+def selection(keys: str, defaults: str = "") -> Selection:
+    scope = entry(keys, defaults).scope
+    assert isinstance(scope, RepositoryScope)
+    return scope.selection
+
+
+def suffixes(keys: str, defaults: str = "") -> list[Suffix]:
+    """Return how the ranges of each set read suffixes, in their order."""
+    return [semver.suffix for tag_set in selection(keys, defaults).sets for semver in tag_set.semver]
+
+
+@pytest.mark.parametrize(
+    ("keys", "defaults", "expected"),
+    [
+        ("tags: {semverRange: ['>=1']}", "", [Suffix.PRERELEASE]),
+        ("tags: {semverRange: ['>=1'], semverSuffix: variant}", "", [Suffix.VARIANT]),
+        ("tags: {semverRange: ['>=1']}, semverSuffix: variant", "", [Suffix.VARIANT]),
+        ("tags: {semverRange: ['>=1']}", "semverSuffix: variant", [Suffix.VARIANT]),
+        ("tags: {semverRange: ['>=1']}, semverSuffix: prerelease", "semverSuffix: variant", [Suffix.PRERELEASE]),
+        (
+            "tagSets: [{semverRange: ['>=1']}, {semverRange: ['>=2'], semverSuffix: prerelease}]",
+            "semverSuffix: variant",
+            [Suffix.VARIANT, Suffix.PRERELEASE],
+        ),
+    ],
+)
+def test_the_nearest_suffix_rule_counts(keys: str, defaults: str, expected: list[Suffix]) -> None:
+    """A set's word goes before the entry's, and that before the defaults'; without any a suffix is a pre-release."""
+    assert suffixes(keys, defaults) == expected
+
+
+def test_a_variant_is_in_its_range() -> None:
+    """`semverSuffix: variant` answers the question of regclient#1041."""
+    tags = ["3.21-rfcurated", "3.22-rfcurated", "3.22-rc1"]
+    assert selection("tags: {semverRange: ['>=3.22']}").select(tags) == ()
+    rules = selection("tags: {semverRange: ['>=3.22'], semverSuffix: variant}")
+    assert rules.select(tags) == ("3.22-rfcurated",)
+
+
+@pytest.mark.parametrize(
+    ("keys", "count", "per"),
+    [
+        ("keep_last: 2", 2, Group.ALL),
+        ("keep_last: '2'", 2, Group.ALL),
+        ("keep_last: {count: 2}", 2, Group.ALL),
+        ("keep_last: {per: minor, count: 2}", 2, Group.MINOR),
+        ("keep_last: {per: major, count: 0}", 0, Group.MAJOR),
+        ("keep_last: {per: variant, count: 1}", 1, Group.VARIANT),
+    ],
+)
+def test_keep_last_is_a_number_or_says_of_what(keys: str, count: int, per: Group) -> None:
+    """The mapping says of which groups the newest are kept."""
+    rules = selection(keys)
+    assert (rules.keep_last, rules.per) == (count, per)
+
+
+def test_keep_last_per_minor() -> None:
+    """The newest of each minor version stay, in order from new to old."""
+    rules = selection("tags: {semverRange: ['>=1']}, keep_last: {per: minor, count: 1}")
+    assert rules.select(["1.20.1", "1.20.2", "1.21.0", "edge", "1.21.5"]) == ("1.21.5", "1.20.2")
+
+
+def test_counts_are_inherited() -> None:
+    """`min_tags` stands in `defaults`, and an entry may switch it off."""
+    assert selection("", "min_tags: 3").min_tags == 3
+    assert selection("min_tags: 0", "min_tags: 3").min_tags == 0
+    assert selection("").min_tags == 0
+
+
+def test_immutable_tags_need_not_be_compared() -> None:
+    """A target tag that matches as a whole is up to date when it exists; the others are compared as ever."""
+    rules = entry("", r"immutable_tags: ['v?\d+\.\d+\.\d+']").copy
+    assert rules.immutable_tags == (TagPattern(r"v?\d+\.\d+\.\d+"),)
+    assert rules.comparison_of("1.2.3") is Comparison.EXISTENCE
+    assert rules.comparison_of("1.2.3-rc1") is Comparison.DIGEST
+    assert entry("").copy.comparison_of("1.2.3") is Comparison.DIGEST
+    assert entry("check_digest: false").copy.comparison_of("latest") is Comparison.EXISTENCE
+
+
+def test_target_name_is_kept_as_a_template() -> None:
+    """It is expanded for each tag, when the tags are known."""
+    name = entry("target_name: 'x-{{ .Tag }}'").target_name
+    assert name is not None
+    assert name.text == "x-{{ .Tag }}"
+    assert entry("target_name: ''", "target_name: 'x-{{ .Tag }}'").target_name is None
+
+
+def test_a_registry_has_them_too() -> None:
+    """The keys go with every repository of a registry."""
+    text = (
+        "sync: [{source: 'r:1', target: 'r:2', type: registry, tags: {semverRange: ['>=1']}, "
+        "semverSuffix: variant, keep_last: {per: major, count: 1}, min_tags: 1}]"
+    )
+    scope = desired(text).entries[0].scope
+    assert isinstance(scope, RegistryScope)
+    assert (scope.selection.per, scope.selection.min_tags) == (Group.MAJOR, 1)
+    assert scope.selection.sets[0].semver[0].suffix is Suffix.VARIANT
+
+
+def test_an_image_does_not_need_them() -> None:
+    """What has no effect beside one tag is warned about where it is written, and not where it is inherited."""
+    keys = "keep_last: {count: 2}, semverSuffix: variant, min_tags: 1, target_name: x"
+    text = f"sync: [{{source: a, target: 'r:1/a', type: image, {keys}}}]"
+    assert [finding.message for finding in desired(text).warnings] == [
+        f"sync[0].{key} has no effect on an entry of type 'image'"
+        for key in ("keep_last", "semverSuffix", "min_tags", "target_name")
+    ]
+    inherited = "{defaults: {min_tags: 1, target_name: x}, sync: [{source: a, target: 'r:1/a', type: image}]}"
+    assert desired(inherited).warnings == ()
+    beside_tag = "sync: [{source: a, target: 'r:1/a', tag: x, keep_last: {count: 2}}]"
+    assert [finding.message for finding in desired(beside_tag).warnings] == [
+        "sync[0].keep_last has no effect beside 'tag'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "semverSuffix: variant",
+        "keep_last: {per: minor, count: 2}",
+        "min_tags: 1",
+        "immutable_tags: ['1.*']",
+        "target_name: 'x-{{ .Tag }}'",
+    ],
+)
+def test_each_counts_for_the_digest(keys: str) -> None:
+    """A plan is not applied under other rules than it was made with."""
+    text = "sync: [{source: a, target: 'r:1/a', type: repository, tags: {semverRange: ['>=1']}, %s}]"
+    assert config_digest(desired(text % keys)) != config_digest(desired(text % "keep_last: 0"))
