@@ -1,0 +1,192 @@
+"""The plan: what will be changed at the targets, as plain values that are shown, written to a file, and applied.
+
+These documents are the plan file's format 1 (architecture §4). A plan holds no secret, and nothing to execute.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from transship_registry.digest import Digest
+from transship_registry.manifest import Descriptor
+from transship_registry.platform import Platform
+from transship_registry.reference import Reference
+
+FORMAT_VERSION: Final = 1
+
+
+class Action(StrEnum):
+    """What happens to a target reference."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    REFRESH = "refresh"
+    BLOCKED = "blocked"
+    HELD = "held"
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of the plan file; a member that is not known is an error, since it cannot be honoured."""
+
+
+class Version(_Document, frozen=True, kw_only=True):
+    """What a tag points at: digest, media type and size in bytes of its manifest."""
+
+    digest: Digest
+    media_type: str
+    size: int
+
+    @classmethod
+    def of(cls, descriptor: Descriptor) -> "Version":
+        """Take the part of a descriptor that identifies the content of a tag."""
+        return cls(digest=descriptor.digest, media_type=descriptor.media_type, size=descriptor.size)
+
+
+class TreeManifest(_Document, frozen=True, kw_only=True):
+    """A manifest of the content that a change brings; `present` when the target's tag already reaches it."""
+
+    digest: Digest
+    media_type: str
+    size: int
+    platform: Platform | None = None
+    present: bool = False
+
+
+class TreeBlob(_Document, frozen=True, kw_only=True):
+    """A blob of the content that a change brings; `present` when the target's tag already reaches it."""
+
+    digest: Digest
+    size: int
+    present: bool = False
+
+
+class ContentTree(_Document, frozen=True, kw_only=True):
+    """Everything a change brings: manifests from the top down, and blobs, each digest once."""
+
+    manifests: tuple[TreeManifest, ...] = ()
+    blobs: tuple[TreeBlob, ...] = ()
+
+
+class Difference(_Document, frozen=True, kw_only=True):
+    """One difference inside an updated image: `kind` is `added`, `removed` or `changed`, `what` a name for people.
+
+    `what` is `platform linux/amd64`, `layer 3`, `annotation org.opencontainers.image.version`, `media type`, ….
+    """
+
+    kind: str
+    what: str
+    before: str = ""
+    after: str = ""
+
+
+class Change(_Document, frozen=True, kw_only=True):
+    """One target reference that will change.
+
+    `source` is the tag that was observed and `source_digest` what it pointed at; `after` is what the target tag will
+    point at. They differ when `platforms_wanted` selects: one platform gives that child, several give a reduced index
+    that is built from `source_digest` again and must have the digest of `after`. `before` is absent when the target tag
+    was; `backup` is where that content is kept before the tag moves. `transfer` is how many bytes this change adds to
+    the transfer of the whole plan, at most.
+    """
+
+    action: Action
+    entry: str
+    source: Reference
+    target: Reference
+    reason: str
+    source_digest: Digest | None = None
+    before: Version | None = None
+    after: Version | None = None
+    platforms: tuple[Platform, ...] = ()
+    platforms_wanted: tuple[Platform, ...] = ()
+    include_external: bool = False
+    backup: Reference | None = None
+    content: ContentTree = ContentTree()
+    differences: tuple[Difference, ...] = ()
+    transfer: int = 0
+    risks: tuple[str, ...] = ()
+
+
+class Problem(_Document, frozen=True, kw_only=True):
+    """Something that could not be planned: the entry, the reference, and the error in words."""
+
+    entry: str
+    reference: str
+    message: str
+
+
+class ConfigPin(_Document, frozen=True, kw_only=True):
+    """Which configuration a plan was made from: digest of its normalised entries without secrets, and dialect."""
+
+    digest: Digest
+    dialect: str
+
+
+class Mode(_Document, frozen=True, kw_only=True):
+    """How the plan was made: `missing` plans absent tags only."""
+
+    missing: bool = False
+
+
+class StatePin(_Document, frozen=True, kw_only=True):
+    """Which recorded state a plan was made against; a plan made on none carries a nonce instead."""
+
+    lineage: str = ""
+    serial: int = 0
+    nonce: str = ""
+
+
+class EntryCount(_Document, frozen=True, kw_only=True):
+    """How many target tags of one entry are as they should be."""
+
+    entry: str
+    count: int
+
+
+class Unchanged(_Document, frozen=True, kw_only=True):
+    """How many target tags are as they should be: in all, and per entry."""
+
+    count: int = 0
+    entries: tuple[EntryCount, ...] = ()
+
+
+class SourcePulls(_Document, frozen=True, kw_only=True):
+    """How many manifests apply will GET from one source registry, which is what quotas count."""
+
+    registry: str
+    manifests: int
+
+
+class Forecast(_Document, frozen=True, kw_only=True):
+    """What applying the plan costs.
+
+    `transfer` is an upper bound of the bytes sent to the targets: each blob counts once per target registry, and not at
+    all when the target's tag already reaches it.
+    """
+
+    transfer: int = 0
+    blobs: int = 0
+    manifests: int = 0
+    pulls: tuple[SourcePulls, ...] = ()
+
+
+class Plan(_Document, frozen=True, kw_only=True):
+    """A plan, complete: the digest of a plan file is of this document in canonical JSON."""
+
+    format_version: int
+    tool_version: str
+    config: ConfigPin
+    mode: Mode = Mode()
+    state: StatePin = StatePin()
+    changes: tuple[Change, ...] = ()
+    unchanged: Unchanged = Unchanged()
+    forecast: Forecast = Forecast()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    expires_at: str = ""
+
+    def count(self, action: Action) -> int:
+        """Return how many changes have this action."""
+        return sum(change.action is action for change in self.changes)

@@ -1,0 +1,61 @@
+"""A plan as Markdown for a pull request: counts first, details folded."""
+
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+from transship_planner.plan import Change, Plan
+from transship_planner.render import wording
+
+_HEADERS = ("action", "target", "source", "digest", "platforms", "transfer")
+
+
+def render_markdown(plan: Plan, *, digest: str = "") -> str:
+    """Return the plan as GitHub-flavoured Markdown."""
+    return "\n\n".join(_blocks(plan, digest)) + "\n"
+
+
+def _blocks(plan: Plan, digest: str) -> Iterator[str]:
+    yield f"### {wording.summary(plan)}"
+    if sentence := wording.cost(plan):
+        yield sentence
+    if plan.problems:
+        yield "\n".join(
+            f"- **problem** `{problem.reference}` ({problem.entry}): {_cell(problem.message)}"
+            for problem in plan.problems
+        )
+    if plan.changes:
+        yield tabulate([_row(change) for change in plan.changes], headers=_HEADERS, tablefmt="github")
+    if details := [line for change in plan.changes for line in _details(change)]:
+        yield "<details><summary>What differs inside</summary>"
+        yield "\n".join(details)
+        yield "</details>"
+    if plan.warnings:
+        yield "\n".join(f"- warning: {_cell(warning)}" for warning in plan.warnings)
+    if digest:
+        yield f"Plan digest: `{digest}`"
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    return (
+        change.action.value,
+        f"`{change.target}`",
+        f"`{change.source}`",
+        f"`{wording.digests(change)}`",
+        wording.platforms(change.platforms),
+        wording.size(change.transfer),
+    )
+
+
+def _details(change: Change) -> Iterator[str]:
+    lines = [f"  - `{wording.difference(found)}`" for found in change.differences]
+    lines += [f"  - the present image is kept as `{change.backup}`"] if change.backup else []
+    lines += [f"  - **risk**: {risk}" for risk in change.risks]
+    if lines:
+        yield f"- `{change.target}`"
+        yield from lines
+
+
+def _cell(text: str) -> str:
+    """Keep text from foreign registries from becoming markup."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -1,0 +1,76 @@
+"""The words and numbers that all views of a plan share."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from transship_planner.plan import Action, Change, Difference, Plan
+from transship_registry.platform import Platform
+
+_UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
+_SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
+_COUNTED: Final = {
+    Action.CREATE: "to create",
+    Action.UPDATE: "to update",
+    Action.DELETE: "to delete",
+    Action.REFRESH: "to refresh",
+    Action.BLOCKED: "blocked",
+    Action.HELD: "held",
+}
+
+
+def size(number: int) -> str:
+    """Return a number of bytes for people: `1.5 MiB`."""
+    value, unit = float(number), "B"
+    for larger in _UNITS:
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{number} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return `1 blob`, `2 blobs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def platforms(found: Iterable[Platform]) -> str:
+    """Return platforms in one cell."""
+    return ", ".join(str(platform) for platform in found)
+
+
+def digests(change: Change) -> str:
+    """Return `old → new`, digests shortened."""
+    after = change.after.digest.short if change.after else "(absent)"
+    return f"{change.before.digest.short} → {after}" if change.before else f"→ {after}"
+
+
+def difference(found: Difference) -> str:
+    """Return one difference inside an image in one line: `~ platform linux/amd64: old → new`."""
+    line = f"{_SIGNS[found.kind]} {found.what}"
+    values = " → ".join(_shorten(value) for value in (found.before, found.after) if value)
+    return f"{line}: {values}" if values else line
+
+
+def summary(plan: Plan) -> str:
+    """Return the closing sentence: counts of changes and of what stays."""
+    counts = [f"{count} {words}" for action, words in _COUNTED.items() if (count := plan.count(action))]
+    counts.append(f"{plan.unchanged.count} unchanged")
+    if plan.problems:
+        counts.append(f"{plural(len(plan.problems), 'problem')}")
+    return "Plan: " + ", ".join(counts) + "."
+
+
+def cost(plan: Plan) -> str:
+    """Return what applying costs, in one sentence; empty when there is nothing to transfer."""
+    expected = plan.forecast
+    if not expected.blobs and not expected.manifests:
+        return ""
+    parts = f"{plural(expected.blobs, 'blob')} and {plural(expected.manifests, 'manifest')}"
+    pulls = ", ".join(f"{pull.manifests} from {pull.registry}" for pull in expected.pulls)
+    text = f"To transfer: at most {size(expected.transfer)} in {parts}."
+    return f"{text} Manifest pulls: {pulls}." if pulls else text
+
+
+def _shorten(value: str) -> str:
+    algorithm, colon, digits = value.partition(":")
+    return f"{algorithm}:{digits[:12]}" if colon and len(digits) >= 64 and "/" not in value else value

@@ -1,0 +1,181 @@
+"""Why a tag is mirrored or not: every entry that is about it, asked by the planner's own rules."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from transship_planner.asking import Once, for_each
+from transship_planner.desired import Comparison, Desired, Entry, ImageScope, RegistryScope, RepositoryScope
+from transship_planner.names.naming import Named, name_target
+from transship_planner.tags.tagrules import Explanation
+from transship_registry.errors import InvalidReferenceError, TransshipError
+from transship_registry.ports import TagList
+from transship_registry.reference import Reference, Repository
+
+ListTags: TypeAlias = Callable[[Repository], Awaitable[TagList]]
+
+
+class Role(Enum):
+    """Which end of an entry a reference is."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What one entry says of a tag.
+
+    `source` is the source tag that the rules were asked about: of a target, the one that is mirrored to it, or that has
+    its name. `target` is where that goes; either is None when it cannot be told. `notes` say what the tag rules do not:
+    a repository that is left out, a guard that stops the entry, another name, what happens to a tag that exists.
+    """
+
+    entry: Entry
+    role: Role
+    source: Reference | None
+    target: Reference | None
+    selected: bool
+    explanation: Explanation | None = None
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> tuple[str, ...]:
+        """Say it in words, one thing a line."""
+        return *(self.explanation.lines() if self.explanation else ()), *self.notes
+
+
+async def why(desired: Desired, reference: Reference, list_tags: ListTags) -> tuple[Reason, ...]:
+    """Ask every entry that has the tag's repository as source or target; nothing but tag lists is read.
+
+    An entry whose tags cannot be listed says so in its notes.
+    """
+    tags = Once[Repository, TagList](list_tags)
+    answers = await for_each(desired.entries, lambda entry: _Question(entry, reference, tags).answers())
+    return tuple(reason for reasons in answers for reason in reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One entry, and the tag it is asked about."""
+
+    entry: Entry
+    reference: Reference
+    tags: ListTags
+
+    async def answers(self) -> list[Reason]:
+        """Return what the entry says; nothing when it is about other repositories."""
+        scope = self.entry.scope
+        match scope:
+            case ImageScope():
+                return await self._image(scope)
+            case RepositoryScope():
+                role = _role(scope, self.reference.repository, self._reaches_below)
+                return await self._repository(scope, role) if role else []
+            case RegistryScope():
+                return await self._registry(scope)
+
+    @property
+    def _reaches_below(self) -> bool:
+        return self.entry.target_name is not None
+
+    async def _image(self, scope: ImageScope) -> list[Reason]:
+        is_source = _is_tag(scope.source, self.reference)
+        if not (is_source or self.reference.repository == scope.target.repository):
+            return []
+        listed = await self._listed(scope.source.repository) if self.entry.os_normalize else TagList(())
+        if isinstance(listed, str):
+            return [self._unknown(Role.SOURCE if is_source else Role.TARGET, listed)]
+        name = name_target(self.entry, scope.source, scope.target.repository, listed.tags)
+        if not is_source and self.reference != name.target:
+            return []
+        role = Role.SOURCE if is_source else Role.TARGET
+        notes = ("the entry is about this one tag", *self._notes(scope.source, name))
+        return [Reason(self.entry, role, scope.source, name.target, selected=True, notes=notes)]
+
+    async def _registry(self, scope: RegistryScope) -> list[Reason]:
+        repository = self.reference.repository
+        below = f"{scope.target}/"
+        if repository.registry == scope.source:
+            role, name = Role.SOURCE, repository.path
+        elif not str(repository).startswith(below):
+            return []
+        elif self.entry.target_name:
+            return [self._unknown(Role.TARGET, "target_name names what lies here; ask about the source tag instead")]
+        else:
+            role, name = Role.TARGET, str(repository).removeprefix(below)
+        if not scope.selects(name):
+            return [self._unknown(role, f"the repository {name!r} is left out by repos")]
+        return await self._repository(scope.repository(name), role)
+
+    async def _repository(self, scope: RepositoryScope, role: Role) -> list[Reason]:
+        listed = await self._listed(scope.source)
+        if isinstance(listed, str):
+            return [self._unknown(role, listed)]
+        asked = [self.reference.identifier] if role is Role.SOURCE else list(self._mirrored_here(scope, listed))
+        return [self._reason(scope, role, tag, listed) for tag in asked or [self.reference.identifier]]
+
+    def _mirrored_here(self, scope: RepositoryScope, listed: TagList) -> Iterator[str]:
+        """Find the source tags that are called this at the target."""
+        for tag in listed.tags:
+            try:
+                name = name_target(self.entry, scope.source.tag(tag), scope.target, listed.tags)
+            except InvalidReferenceError:  # what has no name at the target has not this one
+                continue
+            if name.target == self.reference:
+                yield tag
+
+    def _reason(self, scope: RepositoryScope, role: Role, tag: str, listed: TagList) -> Reason:
+        source = scope.source.tag(tag)
+        explanation = scope.selection.explain(tag, listed.tags)
+        shortage = scope.selection.shortage(listed.tags)
+        try:
+            name = name_target(self.entry, source, scope.target, listed.tags)
+        except InvalidReferenceError as error:
+            return Reason(self.entry, role, source, None, selected=False, explanation=explanation, notes=(str(error),))
+        is_it = role is Role.SOURCE or name.target == self.reference
+        return Reason(
+            self.entry,
+            role,
+            source,
+            name.target,
+            selected=explanation.selected and is_it and not shortage,
+            explanation=explanation,
+            notes=(*filter(None, (shortage,)), *self._notes(source, name)),
+        )
+
+    def _notes(self, source: Reference, name: Named) -> Iterator[str]:
+        if name.warning:
+            yield name.warning
+        if name.renamed_by:
+            yield f"renamed by {' and '.join(name.renamed_by)}: {source} is {name.target} at the target"
+        rules = self.entry.copy
+        if rules.comparison is Comparison.EXISTENCE:
+            yield "check_digest is off: a target tag that exists is left as it is"
+        elif rules.comparison_of(name.target.identifier) is Comparison.EXISTENCE:
+            yield f"immutable_tags has {name.target.identifier!r}: a target tag that exists is left as it is"
+
+    def _unknown(self, role: Role, note: str) -> Reason:
+        source, target = (self.reference, None) if role is Role.SOURCE else (None, self.reference)
+        return Reason(self.entry, role, source, target, selected=False, notes=(note,))
+
+    async def _listed(self, repository: Repository) -> TagList | str:
+        """Return the tags of a repository, or why they are not known."""
+        try:
+            listed = await self.tags(repository)
+        except TransshipError as error:
+            return str(error)
+        return listed if listed.complete else f"{repository}: the tag list is incomplete: {listed.problem}"
+
+
+def _role(scope: RepositoryScope, repository: Repository, reaches_below: bool) -> Role | None:
+    if repository == scope.source:
+        return Role.SOURCE
+    if repository == scope.target or (reaches_below and str(repository).startswith(f"{scope.target}/")):
+        return Role.TARGET
+    return None
+
+
+def _is_tag(source: Reference, asked: Reference) -> bool:
+    """Tell whether an entry's source is what was asked about; a digest beside the tag does not matter."""
+    return (source.repository, source.tag) == (asked.repository, asked.tag)

@@ -1,0 +1,247 @@
+"""Desired against observed: which changes a plan holds, why, and what they cost."""
+
+import asyncio
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support import images, wishes
+from support.memory_registry import MemoryRegistry
+from transship_planner.desired import PlatformRule
+from transship_planner.diff import Circumstances, diff
+from transship_planner.observe import observe
+from transship_planner.observed import Observed
+from transship_planner.plan import Action, ConfigPin, Plan
+from transship_planner.planfile import plan_digest
+from transship_registry.digest import Digest
+from transship_registry.mediatypes import OCI_INDEX
+from transship_registry.platform import Platform
+from transship_registry.reference import Reference
+
+CIRCUMSTANCES = Circumstances(tool_version="0", config=ConfigPin(digest=Digest.of(b""), dialect="regsync"))
+
+
+def look(world: MemoryRegistry, *entries: wishes.Entry) -> Observed:
+    """Observe, with contents."""
+    return asyncio.run(observe(wishes.desired(*entries), world))
+
+
+def plan(world: MemoryRegistry, *entries: wishes.Entry) -> Plan:
+    """Plan against the world."""
+    return diff(look(world, *entries), CIRCUMSTANCES)
+
+
+def test_equal_sides_give_an_empty_plan() -> None:
+    """`diff(x, x)` is empty, and counts what is in sync per entry."""
+    world = MemoryRegistry()
+    for tag in ("1", "2"):
+        world.seed(f"src.io/app:{tag}", images.single(tag))
+        world.seed(f"dst.io/app:{tag}", images.single(tag))
+    made = plan(world, wishes.repository("src.io/app", "dst.io/app"))
+    assert made.changes == ()
+    assert made.unchanged.count == 2
+    assert [(count.entry, count.count) for count in made.unchanged.entries] == [("sync[0]", 2)]
+    assert made.forecast.transfer == 0
+
+
+def test_an_absent_target_is_created_with_its_whole_tree() -> None:
+    """The change names every manifest and blob, and counts each once."""
+    world = MemoryRegistry()
+    image = images.multi_platform("app")
+    world.seed("src.io/app:1", image)
+    (change,) = plan(world, wishes.image("src.io/app:1", "dst.io/app:1")).changes
+    assert change.action is Action.CREATE
+    assert change.before is None
+    assert change.reason == "the target tag does not exist"
+    assert {str(manifest.digest) for manifest in change.content.manifests} == {
+        part.digest for part in image.manifests()
+    }
+    assert {str(blob.digest) for blob in change.content.blobs} == {blob.digest for blob in image.all_blobs()}
+    assert change.transfer == sum({blob.digest: blob.size for blob in image.all_blobs()}.values()) + sum(
+        len(part.raw) for part in image.manifests()
+    )
+    assert change.platforms == (Platform("linux", "amd64"), Platform("linux", "arm64"))
+
+
+def test_an_updated_index_says_which_platforms_changed() -> None:
+    """Added, removed and changed platforms, with the digests of both sides."""
+    world = MemoryRegistry()
+    amd64, arm64 = images.single("amd64"), images.single("arm64", platform="linux/arm64")
+    newer, s390x = images.single("amd64 newer"), images.single("s390x", platform="linux/s390x")
+    world.seed("dst.io/app:1", images.index([amd64, arm64]))
+    world.seed("src.io/app:1", images.index([newer, s390x]))
+    (change,) = plan(world, wishes.image("src.io/app:1", "dst.io/app:1")).changes
+    assert change.action is Action.UPDATE
+    assert [(found.kind, found.what, found.before, found.after) for found in change.differences] == [
+        ("added", "platform linux/s390x", "", s390x.digest),
+        ("changed", "platform linux/amd64", amd64.digest, newer.digest),
+        ("removed", "platform linux/arm64", arm64.digest, ""),
+    ]
+
+
+def test_an_updated_image_says_which_layers_and_annotations_changed() -> None:
+    """Layers are named by their number, annotations by their key."""
+    world = MemoryRegistry()
+    world.seed("dst.io/app:1", images.single("app", layers=["base", "old"], annotations={"version": "1"}))
+    world.seed("src.io/app:1", images.single("app", layers=["base", "new"], annotations={"version": "2"}))
+    (change,) = plan(world, wishes.image("src.io/app:1", "dst.io/app:1")).changes
+    assert [(found.kind, found.what) for found in change.differences] == [
+        ("changed", "layer 2"),
+        ("changed", "annotation version"),
+    ]
+    assert change.differences[1].before == "1"
+    assert sum(not blob.present for blob in change.content.blobs) == 1
+
+
+def test_a_platform_that_the_target_has_is_not_fetched_again() -> None:
+    """Of an updated index only the children that are new count for transfer and pulls."""
+    world = MemoryRegistry()
+    kept = images.single("arm64", platform="linux/arm64")
+    world.seed("dst.io/app:1", images.index([images.single("old"), kept]))
+    world.seed("src.io/app:1", images.index([images.single("new"), kept]))
+    made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1"))
+    assert [pull.manifests for pull in made.forecast.pulls] == [2]
+    present = [str(manifest.digest) for manifest in made.changes[0].content.manifests if manifest.present]
+    assert present == [kept.digest]
+
+
+def test_a_shared_blob_is_counted_once_per_target_registry() -> None:
+    """Mounted blobs cost no transfer; another registry is another transfer."""
+    world = MemoryRegistry()
+    for name in ("a", "b"):
+        world.seed(f"src.io/{name}:1", images.single("same"))
+    one = plan(world, wishes.image("src.io/a:1", "dst.io/a:1"))
+    both = plan(world, wishes.image("src.io/a:1", "dst.io/a:1"), wishes.image("src.io/b:1", "dst.io/b:1"))
+    apart = plan(world, wishes.image("src.io/a:1", "dst.io/a:1"), wishes.image("src.io/b:1", "other.io/b:1"))
+    assert both.forecast.blobs == one.forecast.blobs
+    assert apart.forecast.blobs == 2 * one.forecast.blobs
+
+
+def test_two_entries_that_contradict_each_other_are_a_problem_naming_both() -> None:
+    """No change is planned for a tag that two entries want differently."""
+    world = MemoryRegistry()
+    first, second = images.single("a"), images.single("b")
+    world.seed("src.io/a:1", first)
+    world.seed("src.io/b:1", second)
+    made = plan(world, wishes.image("src.io/a:1", "dst.io/x:1"), wishes.image("src.io/b:1", "dst.io/x:1"))
+    assert made.changes == ()
+    assert [problem.message for problem in made.problems] == [
+        "several entries want different content under one target tag: "
+        f"mirror.yaml:10:5 (sync[0]) wants {first.digest[:19]} of src.io/a:1; "
+        f"mirror.yaml:11:5 (sync[1]) wants {second.digest[:19]} of src.io/b:1; let one entry own the tag"
+    ]
+
+
+def test_two_entries_that_agree_are_one_change() -> None:
+    """The same content under the same tag is wanted once."""
+    world = MemoryRegistry()
+    world.seed("src.io/a:1", images.single("same"))
+    world.seed("src.io/b:1", images.single("same"))
+    made = plan(world, wishes.image("src.io/a:1", "dst.io/x:1"), wishes.image("src.io/b:1", "dst.io/x:1"))
+    assert [(change.entry, str(change.source)) for change in made.changes] == [("sync[0]", "src.io/a:1")]
+
+
+def test_an_unwanted_media_type_is_skipped_with_a_warning() -> None:
+    """`mediaTypes` decides which kinds of tags are mirrored (B11.6)."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("a"))
+    made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1", media_types=(OCI_INDEX,)))
+    assert made.changes == ()
+    assert made.warnings == (
+        "sync[0]: src.io/app:1 is skipped: its media type application/vnd.oci.image.manifest.v1+json "
+        "is not among the entry's mediaTypes",
+    )
+
+
+def test_a_reduced_index_carries_a_risk() -> None:
+    """Signatures of the source's index do not apply to the reduced one."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.multi_platform("app", platforms=("linux/amd64", "linux/arm64", "linux/s390x")))
+    rule = PlatformRule((Platform("linux", "amd64"), Platform("linux", "arm64")))
+    (change,) = plan(world, wishes.image("src.io/app:1", "dst.io/app:1", platforms=rule)).changes
+    assert change.risks == (
+        "reduced to the wanted platforms: signatures of the source's index do not apply to the new one",
+    )
+    assert change.platforms_wanted == rule.wanted
+
+
+def test_a_target_that_somebody_else_changed_carries_a_risk() -> None:
+    """The state tells that the tag is not what we applied last."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("new"))
+    world.seed("dst.io/app:1", images.single("stranger"))
+    ours = Digest.parse(images.single("ours").digest)
+    circumstances = replace(CIRCUMSTANCES, recorded={Reference.parse("dst.io/app:1"): ours})
+    (change,) = diff(look(world, wishes.image("src.io/app:1", "dst.io/app:1")), circumstances).changes
+    assert change.risks == (
+        f"somebody changed the target tag since {ours.short} was applied; that will be overwritten",
+    )
+
+
+def test_a_backup_is_named_by_its_template_and_only_for_what_is_replaced() -> None:
+    """A tag beside the target, or a full reference; nothing for a tag that is new."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("new"))
+    world.seed("src.io/app:2", images.single("new"))
+    world.seed("dst.io/app:1", images.single("old"))
+    made = plan(
+        world,
+        wishes.image("src.io/app:1", "dst.io/app:1", backup="old-{{ .Ref.Tag }}"),
+        wishes.image("src.io/app:2", "dst.io/app:2", backup="old-{{ .Ref.Tag }}"),
+    )
+    assert [str(change.backup) for change in made.changes] == ["dst.io/app:old-1", "None"]
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ .Ref.Nope }}", "dst.io/app:1: the backup template fails: "),
+        ("-bad", "dst.io/app:1: the backup template gives no reference: tag '-bad' is malformed"),
+        ("{{ .Ref.Tag }}", "dst.io/app:1: the backup template gives the target itself"),
+        (f"x.io/y@sha256:{'0' * 64}", "dst.io/app:1: the backup template gives "),
+    ],
+)
+def test_a_backup_that_cannot_be_named_is_a_problem(template: str, message: str) -> None:
+    """The image is not replaced when there is no place to keep it."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("new"))
+    world.seed("dst.io/app:1", images.single("old"))
+    made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1", backup=template))
+    assert made.changes == ()
+    assert [problem.message.startswith(message) for problem in made.problems] == [True]
+
+
+def test_backups_that_would_overwrite_each_other_are_problems() -> None:
+    """A fixed backup tag can keep one image only."""
+    world = MemoryRegistry()
+    for tag in ("1", "2"):
+        world.seed(f"src.io/app:{tag}", images.single(f"new {tag}"))
+        world.seed(f"dst.io/app:{tag}", images.single(f"old {tag}"))
+    made = plan(
+        world,
+        wishes.image("src.io/app:1", "dst.io/app:1", backup="old"),
+        wishes.image("src.io/app:2", "dst.io/app:2", backup="old"),
+    )
+    assert made.changes == ()
+    assert [problem.message for problem in made.problems] == [
+        "the backup dst.io/app:old is written by another change too; let the template name the tag"
+    ] * 2
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers())
+def test_a_plan_does_not_depend_on_the_order_of_observations(seed: int) -> None:
+    """The same facts in any order give the same bytes."""
+    world = MemoryRegistry()
+    entries: list[wishes.Entry] = []
+    for number in range(4):
+        world.seed(f"src.io/app{number}:1", images.single(f"app {number % 2}"))
+        entries.append(wishes.image(f"src.io/app{number}:1", f"dst.io/app{number}:1"))
+    observed = look(world, *entries)
+    shuffled = list(observed.sightings)
+    random.Random(seed).shuffle(shuffled)
+    again = diff(replace(observed, sightings=tuple(shuffled)), CIRCUMSTANCES)
+    assert plan_digest(again) == plan_digest(diff(observed, CIRCUMSTANCES))

@@ -1,0 +1,87 @@
+"""Drift: what was recorded, against what is there now."""
+
+import asyncio
+
+import pytest
+
+from support import images
+from support.memory_registry import MemoryRegistry
+from transship_planner.drift import DriftKind, DriftReport, find_drift
+from transship_registry.digest import Digest
+from transship_registry.errors import RegistryError
+from transship_registry.reference import Reference
+from transship_state.document import Record
+
+ONE, TWO = images.single("one"), images.single("two")
+
+
+def record(target: str, source: str = "src.io/app:1") -> Record:
+    """Record that image one was applied."""
+    return Record(
+        target=Reference.parse(target),
+        source=Reference.parse(source),
+        source_digest=Digest.parse(ONE.digest),
+        target_digest=Digest.parse(ONE.digest),
+        media_type=ONE.media_type,
+        entry="sync[0]",
+        plan=Digest.of(b"plan"),
+        first_seen="2026-01-01T00:00:00Z",
+        applied="2026-01-01T00:00:00Z",
+    )
+
+
+def find(world: MemoryRegistry, *records: Record) -> DriftReport:
+    """Look for drift."""
+    return asyncio.run(find_drift(records, world))
+
+
+def test_what_is_as_recorded_has_not_drifted() -> None:
+    """One HEAD at each side, and nothing to say."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", ONE)
+    world.seed("dst.io/app:1", ONE)
+    assert find(world, record("dst.io/app:1")) == DriftReport((), checked=1)
+    assert sorted(world.calls) == [("head_manifest", "dst.io/app:1"), ("head_manifest", "src.io/app:1")]
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "kinds"),
+    [
+        (TWO, ONE, [DriftKind.TARGET_CHANGED]),
+        (None, ONE, [DriftKind.TARGET_MISSING]),
+        (ONE, TWO, [DriftKind.UPSTREAM_MOVED]),
+        (ONE, None, [DriftKind.UPSTREAM_MISSING]),
+        (TWO, TWO, [DriftKind.TARGET_CHANGED, DriftKind.UPSTREAM_MOVED]),
+        (None, None, [DriftKind.TARGET_MISSING, DriftKind.UPSTREAM_MISSING]),
+    ],
+)
+def test_every_way_to_drift_has_its_name(
+    target: images.Image | None, source: images.Image | None, kinds: list[DriftKind]
+) -> None:
+    """Target and upstream are told apart, changed and missing, too."""
+    world = MemoryRegistry()
+    if target:
+        world.seed("dst.io/app:1", target)
+    if source:
+        world.seed("src.io/app:1", source)
+    assert [drift.kind for drift in find(world, record("dst.io/app:1")).drifts] == kinds
+
+
+def test_a_drift_says_what_was_recorded_and_what_is_there() -> None:
+    """One line per drift."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", ONE)
+    world.seed("dst.io/app:1", TWO)
+    (drift,) = find(world, record("dst.io/app:1")).drifts
+    assert str(drift) == f"target changed: dst.io/app:1: recorded {ONE.digest}, now {TWO.digest}"
+
+
+def test_a_registry_that_fails_is_a_problem_not_a_drift() -> None:
+    """The other records are looked at all the same."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", ONE)
+    world.fail["head_manifest", "a.io/app:1"] = RegistryError("HEAD manifest", "a.io/app:1", "500", status=500)
+    report = find(world, record("a.io/app:1"), record("b.io/app:1"))
+    assert report.problems == ("a.io/app:1: HEAD manifest a.io/app:1: 500",)
+    assert [drift.kind for drift in report.drifts] == [DriftKind.TARGET_MISSING]
+    assert report.checked == 2

@@ -1,0 +1,90 @@
+"""The views of a plan say the same thing in text and Markdown."""
+
+import asyncio
+
+from support import images, wishes
+from support.memory_registry import MemoryRegistry
+from transship_planner.diff import Circumstances, diff
+from transship_planner.observe import observe
+from transship_planner.plan import ConfigPin, Plan
+from transship_planner.render.findings import as_findings, render_findings
+from transship_planner.render.markdown import render_markdown
+from transship_planner.render.text import render_text
+from transship_planner.render.wording import size
+from transship_registry.digest import Digest
+
+NEW = images.index([images.single("new"), images.single("arm64", platform="linux/arm64")])
+OLD = images.index([images.single("old")])
+
+
+def plan() -> Plan:
+    """Return a plan with one update, one create and one problem."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", NEW)
+    world.seed("dst.io/app:1", OLD)
+    world.seed("src.io/app:2", images.single("two", size=5000))
+    entries = (
+        wishes.image("src.io/app:1", "dst.io/app:1"),
+        wishes.image("src.io/app:2", "dst.io/app:2"),
+        wishes.image("src.io/app:3", "dst.io/app:3"),
+    )
+    pin = ConfigPin(digest=Digest.of(b"config"), dialect="regsync")
+    return diff(asyncio.run(observe(wishes.desired(*entries), world)), Circumstances(tool_version="0", config=pin))
+
+
+def test_text_shows_changes_with_digests_sizes_and_totals() -> None:
+    """Everything that a reviewer asks for, on one screen."""
+    made = plan()
+    text = render_text(made, digest="sha256:feed")
+    assert f"update    dst.io/app:1  {OLD.digest[:19]} → {NEW.digest[:19]}  linux/amd64, linux/arm64" in text
+    assert f"create    dst.io/app:2  → {images.single('two', size=5000).digest[:19]}" in text
+    assert "  + platform linux/arm64: sha256:" in text
+    assert "  ~ platform linux/amd64: sha256:" in text
+    assert "problem: sync[2] dst.io/app:3: HEAD manifest src.io/app:3: the source has no such tag\n" in text
+    assert "Plan: 1 to create, 1 to update, 0 unchanged, 1 problem.\n" in text
+    assert f"To transfer: at most {size(made.forecast.transfer)} in 9 blobs and 4 manifests." in text
+    assert text.endswith("Manifest pulls: 4 from src.io.\nPlan digest: sha256:feed\n")
+
+
+def test_an_empty_plan_says_so() -> None:
+    """No table, one sentence."""
+    made = Plan(format_version=1, tool_version="0", config=ConfigPin(digest=Digest.of(b""), dialect="regsync"))
+    assert render_text(made) == ("No changes. The targets are as the configuration wants them.\nPlan: 0 unchanged.\n")
+
+
+def test_markdown_begins_with_the_counts_and_folds_the_details() -> None:
+    """What a pull request shows first is what matters most."""
+    text = render_markdown(plan(), digest="sha256:feed")
+    assert text.startswith("### Plan: 1 to create, 1 to update, 0 unchanged, 1 problem.\n")
+    assert "| update" in text
+    assert "<details><summary>What differs inside</summary>" in text
+    assert "- **problem** `dst.io/app:3` (sync[2]): HEAD manifest" in text
+    assert text.endswith("Plan digest: `sha256:feed`\n")
+
+
+def test_a_check_prints_one_line_per_difference() -> None:
+    """Lines for people, the same as data for programs."""
+    made = plan()
+    lines = render_findings(made).splitlines()
+    assert lines[0] == (
+        f"update: dst.io/app:1: {OLD.digest[:19]} → {NEW.digest[:19]} "
+        "(the source tag points at other content than the target tag; sync[0])"
+    )
+    assert lines[1].startswith("create: dst.io/app:2: → sha256:")
+    assert lines[-1] == "Out of sync: 2 tags to change, 0 in sync, 1 problem."
+    found = as_findings(made)
+    assert found["in_sync"] is False
+    assert [difference["target"] for difference in found["differences"]] == ["dst.io/app:1", "dst.io/app:2"]
+
+
+def test_sizes_are_readable() -> None:
+    """Binary units with one decimal."""
+    assert [size(number) for number in (0, 1023, 1024, 1536, 5 << 20, 3 << 30, 2 << 50)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "1.5 KiB",
+        "5.0 MiB",
+        "3.0 GiB",
+        "2048.0 TiB",
+    ]
