@@ -1,0 +1,155 @@
+"""Make a plan true: exactly the digests it approved, each target tag only if it still is what the plan saw.
+
+Nothing is resolved again at the source: manifests are fetched by digest (architecture §2.5, §5).
+"""
+
+import asyncio
+from typing import Protocol
+
+from transship_executor.copying import Copier, Job
+from transship_executor.errors import ConflictError
+from transship_executor.outcome import Outcome, Result, Status, Traffic
+from transship_executor.watching import Silent, Watcher
+from transship_planner.asking import for_each
+from transship_planner.forecast import WRITING
+from transship_planner.plan import Change, Plan
+from transship_registry.errors import ContentError, MissingContentError, TransshipError
+from transship_registry.manifest import Descriptor, Manifest, reduce_index
+from transship_registry.ports import RegistryWriter
+
+IMAGES_AT_ONCE = 8
+"""How many images are copied at a time, unless the configuration says otherwise."""
+
+
+class Recorder(Protocol):
+    """Whoever keeps a record of what was applied."""
+
+    def record(self, result: Result) -> None:
+        """Record a change that is done; returns only when the record is safe."""
+        ...
+
+
+async def apply(
+    plan: Plan,
+    registry: RegistryWriter,
+    *,
+    images_at_once: int = IMAGES_AT_ONCE,
+    watcher: Watcher | None = None,
+    recorder: Recorder | None = None,
+) -> Outcome:
+    """Carry out the plan's changes, and go on when one fails.
+
+    Cancelling the task is how a run is interrupted: what is under way stops where it is, no tag is left on incomplete
+    content, and the outcome so far is returned. Raises only what `recorder` raises.
+    """
+    run = _Run(registry, watcher or Silent(), recorder)
+    try:
+        await for_each(plan.changes, run.carry_out, images_at_once)
+    except asyncio.CancelledError:
+        return run.outcome(plan, interrupted=True)
+    return run.outcome(plan, interrupted=False)
+
+
+class _Run:
+    """One run over the changes of a plan."""
+
+    def __init__(self, registry: RegistryWriter, watcher: Watcher, recorder: Recorder | None) -> None:
+        self._registry = registry
+        self._copier = Copier(registry)
+        self._watcher = watcher
+        self._recorder = recorder
+        self._results: dict[str, Result] = {}
+
+    def outcome(self, plan: Plan, *, interrupted: bool) -> Outcome:
+        """Return how far the run came."""
+        ended = (
+            self._results.get(str(change.target)) or Result(change, Status.NOT_STARTED, "the run was interrupted")
+            for change in plan.changes
+        )
+        return Outcome(tuple(ended), interrupted)
+
+    async def carry_out(self, change: Change) -> None:
+        """Carry out one change and say how it ended."""
+        self._watcher.change_started(change)
+        result = await self._attempt(change)
+        if self._recorder is not None and result.status in {Status.DONE, Status.ALREADY}:
+            self._recorder.record(result)
+        self._results[str(change.target)] = result
+        self._watcher.change_ended(result)
+
+    async def _attempt(self, change: Change) -> Result:
+        if change.action not in WRITING or change.after is None or change.source_digest is None:
+            return Result(change, Status.SKIPPED, change.reason)
+        job = Job(
+            change.source.repository,
+            change.target.repository,
+            change.include_external,
+            lambda count: self._watcher.bytes_sent(change, count),
+        )
+        try:
+            status = await self._write(change, job)
+        except ConflictError as error:
+            return Result(change, Status.CONFLICT, str(error), job.traffic)
+        except TransshipError as error:
+            return Result(change, Status.FAILED, str(error), job.traffic)
+        return Result(change, status, traffic=job.traffic)
+
+    async def _write(self, change: Change, job: Job) -> Status:
+        if _is_done(change, await self._registry.head_manifest(change.target)):
+            return Status.ALREADY
+        manifest = await self._approved(change)
+        try:
+            await self._bring_and_tag(change, job, manifest)
+        except MissingContentError as error:
+            # It said "exists" and then did not know it, as after a garbage collection: once more, for sure.
+            job.doubted, job.doubt_all = frozenset(error.digests), not error.digests
+            await self._bring_and_tag(change, job, manifest)
+        return Status.DONE
+
+    async def _bring_and_tag(self, change: Change, job: Job, manifest: Manifest) -> None:
+        await self._copier.bring(job, manifest)
+        await self._back_up(change, job)
+        if not _is_done(change, await self._registry.head_manifest(change.target)):
+            await self._registry.put_manifest(change.target, manifest)
+            job.traffic += Traffic(manifests=1)
+
+    async def _back_up(self, change: Change, job: Job) -> None:
+        """Keep what the target tag points at, as it was approved; when that fails, the tag stays where it is."""
+        if change.backup is None or change.before is None:
+            return
+        kept = await self._registry.head_manifest(change.backup)
+        if kept is not None and kept.digest == change.before.digest:
+            return
+        manifest = await self._registry.get_manifest(change.target.at(change.before.digest))
+        if change.backup.repository != change.target.repository:
+            moving = Job(change.target.repository, change.backup.repository, include_external=False)
+            await self._copier.bring(moving, manifest)
+            job.traffic += moving.traffic
+        await self._registry.put_manifest(change.backup, manifest)
+        job.traffic += Traffic(manifests=1)
+
+    async def _approved(self, change: Change) -> Manifest:
+        """Return the manifest that was approved, by its digest, or raise `ContentError`."""
+        assert change.after is not None
+        assert change.source_digest is not None
+        if not change.platforms_wanted:
+            return await self._registry.get_manifest(change.source.at(change.after.digest))
+        index = await self._registry.get_manifest(change.source.at(change.source_digest))
+        reduced = reduce_index(index, change.platforms_wanted, where=str(change.source))
+        if reduced.digest != change.after.digest:
+            raise ContentError(
+                f"{change.target}: the index reduced to the wanted platforms hashes to {reduced.digest}, "
+                f"but {change.after.digest} was approved; plan again with this version of transship"
+            )
+        return reduced
+
+
+def _is_done(change: Change, found: Descriptor | None) -> bool:
+    """Tell whether the target tag is as planned; raises `ConflictError` when it is neither that nor as it was."""
+    assert change.after is not None
+    if found is not None and found.digest == change.after.digest:
+        return True
+    before = change.before.digest if change.before else None
+    if (found.digest if found else None) != before:
+        raise ConflictError(change.target, str(before or "absent"), str(found.digest) if found else "absent")
+    return False

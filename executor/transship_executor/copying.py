@@ -1,0 +1,157 @@
+"""Copy content by digest from one repository to another, each thing once per run.
+
+Order inside an image: blobs, then the manifests of an index, then the index itself; the tag is the caller's, and last.
+What is at the target stays there, a blob that another repository of the target registry holds is mounted, and only the
+rest crosses the wire (architecture §5, §11).
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from transship_executor.outcome import Traffic
+from transship_planner.asking import for_each
+from transship_registry.digest import Digest
+from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.ports import RegistryReader, RegistryWriter
+from transship_registry.reference import Repository
+
+_Content: TypeAlias = tuple[str, Digest]
+
+
+@dataclass(slots=True)
+class Job:
+    """One image on its way from `source` to `target`, and what it has moved so far.
+
+    `on_bytes` is told of every piece that is sent. What the target said it had, and then did not know, is `doubted`: it
+    is sent again whatever the target says; with `doubt_all`, so is everything.
+    """
+
+    source: Repository
+    target: Repository
+    include_external: bool = False
+    on_bytes: Callable[[int], None] = field(default=lambda _: None)
+    traffic: Traffic = Traffic()
+    doubted: frozenset[Digest] = frozenset()
+    doubt_all: bool = False
+
+    def doubts(self, digest: Digest) -> bool:
+        """Whether the target is not to be believed when it says that it has this."""
+        return self.doubt_all or digest in self.doubted
+
+
+class Copier:
+    """The copying of one run; it knows what this run has already brought where."""
+
+    def __init__(self, registry: RegistryWriter) -> None:
+        self._registry = registry
+        self._locks: defaultdict[_Content, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._holders: defaultdict[_Content, dict[Repository, None]] = defaultdict(dict)
+        self._stored: set[_Content] = set()
+
+    async def bring(self, job: Job, manifest: Manifest) -> None:
+        """Make everything that `manifest` points at present in the target repository, but not the manifest itself."""
+        content = (str(job.target), manifest.digest)
+        async with self._locks[content]:
+            if job.doubted or job.doubt_all or not await self._is_stored(job, manifest.digest):
+                await self._bring_parts(job, manifest)
+                self._stored.add(content)
+
+    async def _bring_parts(self, job: Job, manifest: Manifest) -> None:
+        parts = {part.digest: part for part in (*manifest.blobs, *manifest.children) if self._is_wanted(job, part)}
+        await for_each(parts.values(), lambda part: self._bring_part(job, part))
+
+    @staticmethod
+    def _is_wanted(job: Job, part: Descriptor) -> bool:
+        return job.include_external or not part.is_external
+
+    async def _bring_part(self, job: Job, part: Descriptor) -> None:
+        if part.is_manifest:
+            await self._bring_manifest(job, part)
+        else:
+            await self._bring_blob(job, part)
+
+    async def _bring_manifest(self, job: Job, part: Descriptor) -> None:
+        content = (str(job.target), part.digest)
+        async with self._locks[content]:
+            if await self._is_stored(job, part.digest):
+                return
+            manifest = await self._registry.get_manifest(job.source.at(part.digest))
+            await self._bring_parts(job, manifest)
+            await self._registry.put_manifest(job.target.at(part.digest), manifest)
+            job.traffic += Traffic(manifests=1)
+            self._stored.add(content)
+
+    async def _is_stored(self, job: Job, digest: Digest) -> bool:
+        """Whether the target repository has the manifest, and so, as registries check on PUT, all that it points at."""
+        content = (str(job.target), digest)
+        if job.doubts(digest):
+            return False
+        if content not in self._stored and await self._registry.head_manifest(job.target.at(digest)) is not None:
+            self._stored.add(content)
+        return content in self._stored
+
+    async def _bring_blob(self, job: Job, blob: Descriptor) -> None:
+        """Bring a blob; whoever needs the same blob in the same registry meanwhile waits, and then mounts it."""
+        content = (_store(job.target), blob.digest)
+        async with self._locks[content]:
+            holders = self._holders[content]
+            if job.doubts(blob.digest):
+                holders.clear()
+            if job.target in holders or await self._is_there(job, blob, holders):
+                job.traffic += Traffic(blobs_present=1)
+            elif await self._mount(job, blob, holders):
+                job.traffic += Traffic(blobs_mounted=1)
+            else:
+                await self._registry.upload_blob(job.target, blob, _SourceBlob(self._registry, job, blob))
+                job.traffic += Traffic(sent=blob.size, blobs_sent=1)
+            holders[job.target] = None
+
+    async def _is_there(self, job: Job, blob: Descriptor, holders: Iterable[Repository]) -> bool:
+        """Ask the target, unless a mount is likely to succeed: that costs one request whether or not it is there."""
+        if job.doubts(blob.digest) or any(holders):
+            return False
+        return await self._registry.head_blob(job.target, blob.digest) == blob.size
+
+    async def _mount(self, job: Job, blob: Descriptor, holders: Iterable[Repository]) -> bool:
+        if job.doubts(blob.digest):
+            return False
+        origin = next(iter(holders), job.source)
+        if job.target.is_layout != origin.is_layout or job.target.registry != origin.registry:
+            return False
+        return await self._registry.mount_blob(job.target, blob, origin)
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceBlob:
+    """The bytes of a blob at the source, for as often as an upload has to start again.
+
+    They are `verified` as the source's reader hands them out, and need not be hashed a second time.
+    """
+
+    reader: RegistryReader
+    job: Job
+    blob: Descriptor
+    verified: bool = True
+
+    @asynccontextmanager
+    async def open(self, offset: int = 0) -> AsyncGenerator[AsyncIterator[bytes | memoryview]]:
+        """Stream the blob's bytes from `offset` on; those before it are read again, to be verified."""
+        async with self.reader.get_blob(self.job.source, self.blob) as pieces:
+            yield self._from(offset, pieces)
+
+    async def _from(self, offset: int, pieces: AsyncIterator[bytes | memoryview]) -> AsyncIterator[bytes | memoryview]:
+        skip = offset
+        async for piece in pieces:
+            rest = memoryview(piece)[skip:]
+            skip = max(0, skip - len(piece))
+            if rest:
+                self.job.on_bytes(len(rest))
+                yield rest
+
+
+def _store(repository: Repository) -> str:
+    return str(repository) if repository.is_layout else repository.registry

@@ -1,0 +1,68 @@
+"""What became of a plan, change by change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from transship_planner.plan import Change
+
+
+class Status(Enum):
+    """How a change ended."""
+
+    DONE = "done"
+    ALREADY = "already"
+    """The target was as planned before anything was written; this is what a second run finds."""
+    CONFLICT = "conflict"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """The plan itself says that nothing is to be done (blocked, held)."""
+    NOT_STARTED = "not started"
+    """The run was interrupted before this change was finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What was moved: bytes sent to the target, blobs sent, mounted, and found there already; manifests written."""
+
+    sent: int = 0
+    blobs_sent: int = 0
+    blobs_mounted: int = 0
+    blobs_present: int = 0
+    manifests: int = 0
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        return Traffic(
+            self.sent + other.sent,
+            self.blobs_sent + other.blobs_sent,
+            self.blobs_mounted + other.blobs_mounted,
+            self.blobs_present + other.blobs_present,
+            self.manifests + other.manifests,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one change ended, why when it did not succeed, and what it moved."""
+
+    change: Change
+    status: Status
+    message: str = ""
+    traffic: Traffic = Traffic()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The results of all changes, in the plan's order; `interrupted` when the run was stopped from outside."""
+
+    results: Sequence[Result]
+    interrupted: bool = False
+
+    def count(self, status: Status) -> int:
+        """Return how many changes ended so."""
+        return sum(result.status is status for result in self.results)
+
+    @property
+    def traffic(self) -> Traffic:
+        """Everything that was moved."""
+        return sum((result.traffic for result in self.results), Traffic())

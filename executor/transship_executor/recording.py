@@ -1,0 +1,74 @@
+"""Write what was applied into the state, one change after the other, each before it counts as done."""
+
+from collections.abc import Callable
+
+from transship_executor.outcome import Result
+from transship_planner.plan import StatePin
+from transship_registry.digest import Digest
+from transship_state.document import Record, State
+from transship_state.errors import LineageError
+from transship_state.filestore import FileStore
+
+
+class StateRecorder:
+    """Keeps the state file up to date while a plan is applied; the caller holds the state's lock."""
+
+    def __init__(
+        self, store: FileStore, state: State, *, plan: Digest, tool_version: str, now: Callable[[], str]
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._plan = plan
+        self._tool_version = tool_version
+        self._now = now
+
+    def record(self, result: Result) -> None:
+        """Record that the target is as planned; raises `StateError` when that cannot be written."""
+        change = result.change
+        assert change.after is not None
+        assert change.source_digest is not None
+        known = {record.target: record for record in self._state.records}.get(change.target)
+        now = self._now()
+        unmoved = known is not None and known.source_digest == change.source_digest
+        record = Record(
+            target=change.target,
+            source=change.source,
+            source_digest=change.source_digest,
+            target_digest=change.after.digest,
+            media_type=change.after.media_type,
+            entry=change.entry,
+            plan=self._plan,
+            first_seen=known.first_seen if known is not None and unmoved else now,
+            applied=now,
+            platforms=change.platforms,
+        )
+        self._state = self._state.with_records((record,), self._tool_version)
+        self._store.write(self._state)
+
+
+def begin(store: FileStore, pin: StatePin, *, tool_version: str) -> State:
+    """Return the state to record into, if the plan was made against it; the caller holds the lock.
+
+    A plan that was made on no state founds one, with its nonce as lineage, and may go on with just that one: so it
+    cannot be replayed into another world. Raises `LineageError`.
+    """
+    state = store.read()
+    lineage = pin.lineage or pin.nonce
+    if state is None:
+        if pin.lineage:
+            raise LineageError(
+                f"{store.path}: the plan was made against state {pin.lineage}, but there is no state here; "
+                "name the right file with --state, or plan again"
+            )
+        return State(lineage=lineage, serial=0, tool_version=tool_version)
+    if state.lineage != lineage:
+        raise LineageError(
+            f"{store.path}: the plan was made against state {lineage}, but this is {state.lineage}; "
+            "name the right file with --state, or plan again"
+        )
+    if state.serial < pin.serial:
+        raise LineageError(
+            f"{store.path}: the plan was made against serial {pin.serial} of the state, but this is {state.serial}: "
+            "an older copy was put in its place; restore the newer one, or plan again"
+        )
+    return state
