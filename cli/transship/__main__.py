@@ -1,0 +1,5 @@
+"""`python -m transship`."""
+
+from transship.main import run
+
+run()

@@ -1,0 +1,118 @@
+"""The commands that change targets: apply and once."""
+
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import typer
+
+from transship.exits import Exit, most_specific, of_outcome
+from transship.invocation import LOG, Invocation, now
+from transship.planning import make_plan, print_plan
+from transship.progress import watching
+from transship.summary import render_outcome
+from transship.versions import tool_version
+from transship.wiring import find_config, load_config, registries, state_store
+from transship_executor.apply import IMAGES_AT_ONCE, apply
+from transship_executor.recording import StateRecorder, begin
+from transship_planner.config import config_digest
+from transship_planner.desired import Desired
+from transship_planner.errors import PlanError, StalePlanError
+from transship_planner.planfile import PlanFile, read
+from transship_registry.ports import RegistryWriter
+from transship_state.filestore import FileStore
+
+
+async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Path | None) -> int:
+    """Apply a saved plan."""
+    saved = read(plan_file)
+    desired = load_config(invocation) if find_config(invocation) else None
+    if desired is not None:
+        _check_config(saved, desired, plan_file)
+    targets = {change.target.repository for change in saved.plan.changes}
+    async with registries(desired, targets) as opened:
+        code = await _carry_out(invocation, saved, opened, desired, state_store(desired, state_file))
+    return most_specific(Exit(code), _unplanned(saved))
+
+
+async def apply_now(invocation: Invocation, *, missing: bool, state_file: Path | None, approved: bool) -> int:
+    """Plan, show the plan, ask unless it is approved already, and apply."""
+    desired = load_config(invocation)
+    store = state_store(desired, state_file)
+    async with registries(desired) as opened:
+        saved = await make_plan(desired, opened, missing=missing, store=store)
+        print_plan(saved, "text")
+        problems = _unplanned(saved)
+        if not saved.plan.changes:
+            return problems
+        if not approved and not _ask():
+            LOG.info("Nothing was changed.")
+            return most_specific(Exit.ERROR, problems)
+        return most_specific(problems, Exit(await _carry_out(invocation, saved, opened, desired, store)))
+
+
+async def _carry_out(
+    invocation: Invocation,
+    saved: PlanFile,
+    registry: RegistryWriter,
+    desired: Desired | None,
+    store: FileStore | None,
+) -> int:
+    with ExitStack() as stack:
+        recorder = None
+        if store is not None:
+            stack.enter_context(store.lock("apply", now))
+            state = begin(store, saved.plan.state, tool_version=tool_version())
+            recorder = StateRecorder(store, state, plan=saved.digest, tool_version=tool_version(), now=now)
+        watcher = stack.enter_context(watching(saved.plan, colors=invocation.colors))
+        outcome = await apply(
+            saved.plan,
+            registry,
+            images_at_once=(desired.parallel if desired else 0) or IMAGES_AT_ONCE,
+            watcher=watcher,
+            recorder=recorder,
+        )
+    sys.stdout.write(render_outcome(outcome))
+    return of_outcome(outcome)
+
+
+def _unplanned(saved: PlanFile) -> Exit:
+    """Say what the plan leaves undone because it could not be planned: then not everything that is wanted is true."""
+    for problem in saved.plan.problems:
+        LOG.error("not planned: %s %s: %s", problem.entry, problem.reference, problem.message)
+    return Exit.ERROR if saved.plan.problems else Exit.OK
+
+
+def _check_config(saved: PlanFile, desired: Desired, plan_file: Path) -> None:
+    """Refuse a plan that was made from another configuration: what was approved is not what is configured now."""
+    current = config_digest(desired)
+    if saved.plan.config.digest != current:
+        raise StalePlanError(
+            f"{plan_file}: the plan was made from another configuration than {desired.file}: "
+            f"planned from {saved.plan.config.digest}, now {current}; plan again and have that approved"
+        )
+
+
+def _ask() -> bool:
+    """Ask the person at the terminal; raises `PlanError` when there is none."""
+    if not sys.stdin.isatty():
+        raise PlanError(
+            "there is no terminal to ask for approval: "
+            "apply a plan file that was approved, or give --auto-approve; nothing was changed"
+        )
+    with _interruptible():
+        return typer.confirm("Apply these changes?", default=False)
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Let Ctrl-C and SIGTERM end a question: the event loop's own handlers would wait until it is answered."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,103 @@
+"""The command why: which entry and rule selects a tag, drops it or renames it."""
+
+import json
+import sys
+from pathlib import Path
+
+from transship.exits import Exit
+from transship.invocation import Invocation
+from transship.wiring import load_config, registries
+from transship_planner.errors import PlanError
+from transship_planner.why import ListTags, Reason
+from transship_planner.why import why as ask
+from transship_registry.errors import InvalidReferenceError
+from transship_registry.ports import TagList
+from transship_registry.reference import Reference, Repository, check_tag
+
+
+async def why(invocation: Invocation, text: str, *, tags_from: Path | None, form: str) -> int:
+    """Print what every entry says of a tag; without a file of tags, the source registries are asked for theirs."""
+    reference = _tag_reference(text)
+    listed = _read_tags(tags_from) if tags_from else None
+    desired = load_config(invocation)
+    if listed is not None:
+        reasons = await ask(desired, reference, listed)
+    else:
+        async with registries(desired) as opened:
+            reasons = await ask(desired, reference, opened.list_tags)
+    sys.stdout.write(_as_json(reference, reasons) if form == "json" else _as_text(reference, reasons))
+    return Exit.OK if _is_selected(reasons) else Exit.ERROR
+
+
+def _tag_reference(text: str) -> Reference:
+    reference = Reference.parse(text)
+    if reference.digest is not None:
+        raise InvalidReferenceError(f"{text!r} names a digest; entries select tags: name the tag alone")
+    return reference
+
+
+def _read_tags(path: Path) -> ListTags:
+    """Read tags, one a line; what begins with # is a remark."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise PlanError(f"{path}: cannot read the tags: {reason}") from error
+    written = (line.strip() for line in lines)
+    listed = TagList(tuple(check_tag(tag) for tag in written if tag and not tag.startswith("#")))
+
+    async def list_tags(repository: Repository) -> TagList:
+        return listed
+
+    return list_tags
+
+
+def _is_selected(reasons: tuple[Reason, ...]) -> bool:
+    return any(reason.selected for reason in reasons)
+
+
+def _as_text(reference: Reference, reasons: tuple[Reason, ...]) -> str:
+    if not reasons:
+        return f"{reference} is not selected: no entry has it, or its repository, as source or target.\n"
+    verdict = "is selected" if _is_selected(reasons) else "is not selected"
+    blocks = [f"{reference} {verdict}."]
+    blocks += ["\n".join((_title(reason), *(f"  {line}" for line in reason.lines()))) for reason in reasons]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _title(reason: Reason) -> str:
+    found = f"selected, {reason.source} → {reason.target}" if reason.selected else "not selected"
+    return f"{reason.entry.name} ({reason.entry.mark}): {found}"
+
+
+def _as_json(reference: Reference, reasons: tuple[Reason, ...]) -> str:
+    document = {
+        "reference": str(reference),
+        "selected": _is_selected(reasons),
+        "entries": [_reason(reason) for reason in reasons],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _reason(reason: Reason) -> dict[str, object]:
+    explanation = reason.explanation
+    place = explanation.place if explanation else None
+    return {
+        "entry": reason.entry.name,
+        "file": reason.entry.mark.file,
+        "line": reason.entry.mark.line,
+        "role": reason.role.value,
+        "source": str(reason.source) if reason.source else None,
+        "target": str(reason.target) if reason.target else None,
+        "selected": reason.selected,
+        "listed": explanation.listed if explanation else None,
+        "sets": [
+            {"step": verdict.step.value, "rules": list(verdict.rules), "message": str(verdict)}
+            for verdict in (explanation.verdicts if explanation else ())
+        ],
+        "keep_last": {"rank": place.rank, "group": place.group} if place else None,
+        "traps": [
+            {"trap": found.trap.value, "message": found.message} for found in (explanation.traps if explanation else ())
+        ],
+        "notes": list(reason.notes),
+    }

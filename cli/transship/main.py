@@ -1,0 +1,269 @@
+"""The commands and their options. Everything heavy is imported by the command that needs it, so that help is quick."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from transship.arguments import common_first
+from transship.invocation import Invocation, LogFormat
+
+_ANYWHERE: Final = "The options -c, -v, --logopt and --no-color may stand before or after the command."
+
+_ERROR: Final = 1
+_INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    name="transship",
+    help="Mirror container images the way Terraform changes infrastructure: plan, review, apply, check.",
+    epilog=_ANYWHERE,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How a plan is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+class ListFormat(StrEnum):
+    """How a list of findings is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class ConfigFormat(StrEnum):
+    """How the normalised configuration is printed."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+StateOption = Annotated[
+    Path | None, typer.Option("--state", metavar="FILE", help="State file; overrides `state:` of the configuration.")
+]
+MissingOption = Annotated[
+    bool, typer.Option("--missing", help="Only tags that the target lacks; existing ones are not compared.")
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the plan.")]
+ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to print what was found.")]
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "-c",
+            "--config",
+            metavar="FILE",
+            help="Configuration file, - for standard input; by default $IMGLIFE_CONFIG, else transship.yaml (or .yml), "
+            "regsync.yml (or .yaml) or imglife.yaml in this folder.",
+        ),
+    ] = None,
+    verbosity: Annotated[
+        str, typer.Option("-v", "--verbosity", metavar="LEVEL", help="Log level: debug, info, warn or error.")
+    ] = "info",
+    logopt: Annotated[LogFormat, typer.Option("--logopt", help="Log format.")] = LogFormat.TEXT,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours (or set NO_COLOR in the environment).")
+    ] = False,
+) -> None:
+    """Mirror container images the way Terraform changes infrastructure: plan, review, apply, check."""
+    context.obj = Invocation(config=config, verbosity=verbosity, log_format=logopt, no_color=no_color)
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the plan file here.")] = None,
+    missing: MissingOption = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
+    ] = False,
+    form: FormatOption = Format.TEXT,
+    state: StateOption = None,
+) -> None:
+    """Show what apply would change; exit 1 when something cannot be planned."""
+    from transship import planning
+
+    invocation = _started(context)
+    invocation.finish(
+        planning.plan(
+            invocation, out=out, missing=missing, detailed=detailed_exitcode, form=form.value, state_file=state
+        )
+    )
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file made by `transship plan -o`.")],
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Show a plan file; nothing is contacted."""
+    from transship import planning
+
+    invocation = _started(context)
+    invocation.finish_now(lambda: planning.show(plan_file, form=form.value))
+
+
+@app.command()
+def apply(
+    context: typer.Context,
+    plan_file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PLAN]", help="The plan file to apply; without one: plan, show, ask, apply."),
+    ] = None,
+    auto_approve: Annotated[bool, typer.Option("--auto-approve", help="Do not ask before applying.")] = False,
+    missing: MissingOption = False,
+    state: StateOption = None,
+) -> None:
+    """Copy exactly what a plan approved, where the target still is as the plan saw it."""
+    from transship import applying
+
+    invocation = _started(context)
+    if plan_file is not None and (missing or auto_approve):
+        raise typer.BadParameter("a plan file is approved already: it goes without --missing and --auto-approve")
+    if plan_file is not None:
+        invocation.finish(applying.apply_file(invocation, plan_file, state_file=state))
+    else:
+        invocation.finish(applying.apply_now(invocation, missing=missing, state_file=state, approved=auto_approve))
+
+
+@app.command()
+def once(
+    context: typer.Context,
+    missing: MissingOption = False,
+    state: StateOption = None,
+) -> None:
+    """Plan and apply in one go without asking, as regsync's once does."""
+    from transship import applying
+
+    invocation = _started(context)
+    invocation.finish(applying.apply_now(invocation, missing=missing, state_file=state, approved=True))
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    missing: MissingOption = False,
+    form: ListFormatOption = ListFormat.TEXT,
+) -> None:
+    """Exit 0 when the targets are as the configuration wants them, 2 when not."""
+    from transship import planning
+
+    invocation = _started(context)
+    invocation.finish(planning.check(invocation, missing=missing, form=form.value))
+
+
+@app.command()
+def drift(
+    context: typer.Context,
+    form: ListFormatOption = ListFormat.TEXT,
+    state: StateOption = None,
+) -> None:
+    """Compare the state file with what is there now; exit 2 when something moved."""
+    from transship import drifting
+
+    invocation = _started(context)
+    invocation.finish(drifting.drift(invocation, state_file=state, form=form.value))
+
+
+@app.command()
+def validate(
+    context: typer.Context,
+    form: ListFormatOption = ListFormat.TEXT,
+) -> None:
+    """Check the configuration: all errors and warnings at once, nothing is contacted; exit 1 when there is an error."""
+    from transship import configuring
+
+    invocation = _started(context)
+    invocation.finish_now(lambda: configuring.validate(invocation, form=form.value))
+
+
+@app.command()
+def config(
+    context: typer.Context,
+    form: Annotated[ConfigFormat, typer.Option("--format", help="How to print the configuration.")] = ConfigFormat.YAML,
+) -> None:
+    """Print the configuration as it is understood: defaults and templates applied, secrets as ***."""
+    from transship import configuring
+
+    invocation = _started(context)
+    invocation.finish_now(lambda: configuring.config(invocation, form=form.value))
+
+
+@app.command()
+def schema(context: typer.Context) -> None:
+    """Print the JSON Schema of configuration files, for editors."""
+    from transship import configuring
+
+    _started(context).finish_now(configuring.schema)
+
+
+@app.command()
+def why(
+    context: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="A tag at a source or at a target.")],
+    tags_from: Annotated[
+        Path | None,
+        typer.Option("--tags-from", metavar="FILE", help="Read the source's tags here, one a line; ask no registry."),
+    ] = None,
+    form: ListFormatOption = ListFormat.TEXT,
+) -> None:
+    """Tell which entry and rule selects a tag, drops it or renames it; exit 1 when nothing selects it."""
+    from transship import explaining
+
+    invocation = _started(context)
+    invocation.finish(explaining.why(invocation, reference, tags_from=tags_from, form=form.value))
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Where to work; a temporary folder when not given.")
+    ] = None,
+) -> None:
+    """Walk through plan, apply, check and drift on real images, without a network."""
+    from transship import demonstration
+
+    raise typer.Exit(demonstration.run(folder))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from transship.versions import tool_version
+
+    typer.echo(f"transship {tool_version()}")
+
+
+def _started(context: typer.Context) -> Invocation:
+    assert isinstance(context.obj, Invocation)
+    context.obj.start()
+    return context.obj
+
+
+def run() -> None:
+    """Run transship with the arguments of the process, and end it with the command's exit code.
+
+    Wrong arguments are an error like any other, exit 1: by 2, CI would understand that changes are pending.
+    """
+    try:
+        code = app(common_first(sys.argv[1:]) or ["--help"], prog_name="transship", standalone_mode=False)
+    except typer.Abort:
+        sys.exit(_INTERRUPTED)
+    except typer.TyperException as error:
+        typer.echo(f"error: {error.format_message()} See transship --help.", err=True)
+        sys.exit(_ERROR)
+    sys.exit(code)

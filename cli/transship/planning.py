@@ -1,0 +1,103 @@
+"""The commands that only look: plan, show, check."""
+
+import json
+import secrets
+import shlex
+import sys
+from pathlib import Path
+
+from transship.exits import Exit, most_specific
+from transship.invocation import LOG, Invocation, now
+from transship.versions import tool_version
+from transship.wiring import load_config, registries, state_store
+from transship_planner.config import config_digest
+from transship_planner.desired import Desired
+from transship_planner.diff import Circumstances, diff
+from transship_planner.errors import PlanError
+from transship_planner.observe import observe
+from transship_planner.plan import ConfigPin, Mode, Plan, StatePin
+from transship_planner.planfile import PlanFile, encode, read, save
+from transship_planner.render.findings import as_findings, render_findings
+from transship_planner.render.markdown import render_markdown
+from transship_planner.render.text import render_text
+from transship_planner.unsupported import unsupported
+from transship_registry.ports import CatalogueReader
+from transship_state.filestore import FileStore
+
+
+async def plan(
+    invocation: Invocation, *, out: Path | None, missing: bool, detailed: bool, form: str, state_file: Path | None
+) -> int:
+    """Plan, print the plan, and write the plan file when one is wanted."""
+    desired = load_config(invocation)
+    async with registries(desired) as opened:
+        saved = await make_plan(desired, opened, missing=missing, store=state_store(desired, state_file))
+    if out is not None:
+        _write(out, encode(saved))
+        option = f" -c {shlex.quote(invocation.config)}" if invocation.config else ""
+        LOG.info("The plan is in %s. Apply it with: transship apply%s %s", out, option, shlex.quote(str(out)))
+    print_plan(saved, form)
+    pending = Exit.PENDING if detailed and saved.plan.changes else Exit.OK
+    return most_specific(_problems(saved.plan), pending)
+
+
+def show(plan_file: Path, *, form: str) -> int:
+    """Print a plan file; the file alone is enough."""
+    print_plan(read(plan_file), form)
+    return Exit.OK
+
+
+async def check(invocation: Invocation, *, missing: bool, form: str) -> int:
+    """Print one line for each target that is not as wanted."""
+    desired = load_config(invocation)
+    async with registries(desired) as opened:
+        saved = await make_plan(desired, opened, missing=missing, store=None, contents=False)
+    if form == "json":
+        sys.stdout.write(json.dumps(as_findings(saved.plan), indent=2, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(render_findings(saved.plan))
+    return most_specific(_problems(saved.plan), Exit.PENDING if saved.plan.changes else Exit.OK)
+
+
+async def make_plan(
+    desired: Desired, reader: CatalogueReader, *, missing: bool, store: FileStore | None, contents: bool = True
+) -> PlanFile:
+    """Observe and compare; nothing is written anywhere."""
+    state = store.read() if store else None
+    circumstances = Circumstances(
+        tool_version=tool_version(),
+        config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),
+        mode=Mode(missing=missing),
+        state=StatePin(lineage=state.lineage, serial=state.serial) if state else StatePin(nonce=secrets.token_hex(16)),
+        recorded={record.target: record.target_digest for record in state.records} if state else {},
+        warnings=unsupported(desired),
+    )
+    observed = await observe(desired, reader, missing=missing, contents=contents)
+    return save(diff(observed, circumstances), created_at=now())
+
+
+def print_plan(saved: PlanFile, form: str) -> None:
+    """Print a plan in the form that was asked for."""
+    match form:
+        case "json":
+            document = json.loads(encode(saved))
+            sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        case "markdown":
+            sys.stdout.write(render_markdown(saved.plan, digest=str(saved.digest)))
+        case _:
+            sys.stdout.write(render_text(saved.plan, digest=str(saved.digest)))
+
+
+def _problems(plan: Plan) -> Exit:
+    return Exit.ERROR if plan.problems else Exit.OK
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the plan file in one step, so that no half of a plan is ever read."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise PlanError(f"{path}: cannot write the plan file: {error.strerror}") from error

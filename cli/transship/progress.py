@@ -1,0 +1,84 @@
+"""How an apply shows its progress: bars on a terminal, plain lines elsewhere; always on standard error."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from transship.invocation import LOG
+from transship_executor.outcome import Result, Status
+from transship_executor.watching import Watcher
+from transship_planner.plan import Change, Plan
+from transship_planner.render.wording import digests, size
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+@contextmanager
+def watching(plan: Plan, *, colors: bool) -> Generator[Watcher]:
+    """Show the progress of a plan while the context lasts."""
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+    )
+    console = Console(stderr=True, no_color=not colors)
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Bars(progress, plan)
+
+
+class Lines:
+    """One line for each change that has ended."""
+
+    def change_started(self, change: Change) -> None:
+        """Say nothing at the usual log level."""
+        LOG.debug("%s %s", change.action.value, change.target)
+
+    def bytes_sent(self, change: Change, count: int) -> None:
+        """Say nothing."""
+
+    def change_ended(self, result: Result) -> None:
+        """Say how the change ended."""
+        LOG.info("%s", ending(result))
+
+
+class Bars:
+    """One bar for the whole plan, and one for each change under way."""
+
+    def __init__(self, progress: "Progress", plan: Plan) -> None:
+        self._progress = progress
+        self._total = progress.add_task("in all", total=plan.forecast.transfer)
+        self._bars: dict[str, TaskID] = {}
+
+    def change_started(self, change: Change) -> None:
+        """Show a bar for the change."""
+        self._bars[str(change.target)] = self._progress.add_task(str(change.target), total=change.transfer or None)
+
+    def bytes_sent(self, change: Change, count: int) -> None:
+        """Move the change's bar, and that of the whole."""
+        self._progress.advance(self._bars[str(change.target)], count)
+        self._progress.advance(self._total, count)
+
+    def change_ended(self, result: Result) -> None:
+        """Replace the bar by a line."""
+        self._progress.remove_task(self._bars.pop(str(result.change.target)))
+        self._progress.console.print(ending(result), markup=False, highlight=False)
+
+
+def ending(result: Result) -> str:
+    """Return how a change ended, in one line."""
+    change = result.change
+    if result.status is Status.CONFLICT:
+        return f"{result.status.value}: {result.message}"
+    line = f"{result.status.value}: {change.target} {digests(change)}"
+    if result.message:
+        return f"{line}: {result.message}"
+    return f"{line} ({size(result.traffic.sent)} sent)" if result.traffic.manifests else line

@@ -1,0 +1,70 @@
+"""Put the rooms together: configuration, registries and state, as a command needs them."""
+
+import os
+from collections.abc import AsyncGenerator, Collection, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from transship.invocation import LOG, Invocation
+from transship_planner.config import load
+from transship_planner.desired import Desired, ImageScope, RegistryScope, RepositoryScope
+from transship_planner.errors import MissingConfigError
+from transship_registry.reference import Repository
+from transship_registry.registries import Registries, open_registries
+from transship_state.filestore import FileStore
+
+DEFAULT_FILES: Final = ("transship.yaml", "transship.yml", "regsync.yml", "regsync.yaml", "imglife.yaml")
+
+
+def find_config(invocation: Invocation) -> str | None:
+    """Return the configuration file to use: as named, by `IMGLIFE_CONFIG`, or the first default file that is here."""
+    named = invocation.config or os.environ.get("IMGLIFE_CONFIG")
+    return named or next((name for name in DEFAULT_FILES if Path(name).is_file()), None)
+
+
+def load_config(invocation: Invocation) -> Desired:
+    """Load the configuration, and log what is doubtful in it; raises `ConfigError`."""
+    name = find_config(invocation)
+    if name is None:
+        raise MissingConfigError(DEFAULT_FILES)
+    desired = load(name, environment=os.environ)
+    for finding in desired.warnings:
+        LOG.warning("%s", finding)
+    return desired
+
+
+@asynccontextmanager
+async def registries(desired: Desired | None, targets: Collection[Repository] = ()) -> AsyncGenerator[Registries]:
+    """Open the registries and layouts with the settings of the configuration, or with the defaults without one.
+
+    `targets` are never read from a mirror, which may lag behind; those of the configuration need not be named.
+    """
+    wanted = {*targets, *(_targets(desired) if desired else ())}
+    async with open_registries(
+        desired.hosts if desired else (),
+        user_agent=desired.user_agent if desired else "",
+        skip_docker_config=desired.skip_docker_config if desired else False,
+        targets=wanted,
+    ) as opened:
+        yield opened
+        for warning in opened.credentials.warnings:
+            LOG.warning("%s", warning)
+
+
+def _targets(desired: Desired) -> Iterator[Repository]:
+    """Name the targets that the configuration names; those below a registry are learnt as they are written to."""
+    for entry in desired.entries:
+        match entry.scope:
+            case ImageScope(_, target):
+                yield target.repository
+            case RepositoryScope(_, target, _):
+                yield target
+            case RegistryScope():
+                pass
+
+
+def state_store(desired: Desired | None, state_file: Path | None) -> FileStore | None:
+    """Return the store of the state that the command line or the configuration names; None when neither does."""
+    named = state_file or (Path(desired.state) if desired and desired.state else None)
+    return FileStore(named) if named else None

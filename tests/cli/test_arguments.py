@@ -1,0 +1,73 @@
+"""The common options may stand anywhere."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.program import transship
+from transship.arguments import common_first
+
+
+@pytest.mark.parametrize(
+    ("given", "ordered"),
+    [
+        ([], []),
+        (["plan", "-c", "a.yaml"], ["-c", "a.yaml", "plan"]),
+        (["-c", "a.yaml", "plan", "-o", "p"], ["-c", "a.yaml", "plan", "-o", "p"]),
+        (["plan", "--config=a.yaml", "--no-color"], ["--config=a.yaml", "--no-color", "plan"]),
+        (["plan", "-v", "debug", "--logopt", "json"], ["-v", "debug", "--logopt", "json", "plan"]),
+        (["apply", "--", "-c"], ["apply", "--", "-c"]),
+        (["plan", "-c"], ["-c", "plan"]),
+    ],
+)
+def test_common_options_move_to_the_front(given: list[str], ordered: list[str]) -> None:
+    """Each with its value; what follows `--` stays where it is."""
+    assert common_first(given) == ordered
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["plan", "--nope"], "No such option: --nope"),
+        (["nope"], "No such command 'nope'."),
+        (["show"], "Missing argument 'PLAN'."),
+        (["-v", "loud", "check"], "log level 'loud' is unknown; expected debug, info, warn or error"),
+        (["apply", "plan.json", "--missing"], "a plan file is approved already: it goes without --missing"),
+        (["check"], "there is no configuration: name one with -c, or put one of transship.yaml, transship.yml"),
+        (["check", "-c", "none.yaml"], "none.yaml:1:1: the configuration cannot be read: No such file or directory"),
+    ],
+)
+def test_wrong_arguments_are_errors_and_never_mean_pending(
+    tmp_path: Path, arguments: list[str], complaint: str
+) -> None:
+    """Exit 1, since by 2 a pipeline would understand that changes are pending; no traceback."""
+    done = transship(*arguments, cwd=tmp_path)
+    assert done.code == 1
+    assert complaint in done.err
+    assert "Traceback" not in done.err
+
+
+def test_without_arguments_there_is_help(tmp_path: Path) -> None:
+    """On standard output, exit 0 (B1.2)."""
+    done = transship(cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert "Usage: transship" in done.out
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    """What takes long to import is imported by the command that needs it."""
+    program = (
+        "import sys\n"
+        "sys.argv = ['transship', '--help']\n"
+        "from transship.main import run\n"
+        "try:\n"
+        "    run()\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 0\n"
+        "heavy = {'httpx', 'asyncio.base_events', 'deepdiff', 'tabulate', 'cryptography', 'msgspec', 'yaml'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"

@@ -1,0 +1,101 @@
+"""Progress: bars on a terminal, plain lines elsewhere."""
+
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support import images
+from support.program import command, environment, transship
+
+QUESTION = b"Apply these changes? [y/N]"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with an upstream layout and a configuration."""
+    for tag in ("1", "2"):
+        images.write_layout(tmp_path / "upstream", tag, images.multi_platform(f"app {tag}"))
+    (tmp_path / "mirror.yaml").write_text(
+        "sync: [{source: 'ocidir://upstream', target: 'ocidir://mirror', type: repository}]\n"
+    )
+    return tmp_path
+
+
+def run_on_terminal(
+    folder: Path, *arguments: str, answer: bytes = b"", signalled: signal.Signals | None = None
+) -> tuple[int, str]:
+    """Run transship on a terminal of its own; return its exit code and all that was shown.
+
+    The question is answered by typing, or by a signal.
+    """
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(*arguments, "-c", "mirror.yaml"),
+        cwd=folder,
+        env=environment({"TERM": "xterm", "COLUMNS": "160"}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        close_fds=True,
+    )
+    os.close(theirs)
+    shown = bytearray()
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the terminal ends with the last process that has it
+            break
+        if not piece:
+            break
+        shown += piece
+        if QUESTION in shown and answer:
+            os.write(ours, answer)
+            answer = b""
+        if QUESTION in shown and signalled:
+            process.send_signal(signalled)
+            signalled = None
+    os.close(ours)
+    return process.wait(), shown.decode(errors="replace")
+
+
+def test_elsewhere_there_are_plain_lines_on_standard_error(folder: Path) -> None:
+    """One line for each change, no control characters, and the result alone on standard output."""
+    done = transship("once", "-c", "mirror.yaml", cwd=folder)
+    assert done.code == 0
+    assert sorted(line.split(" →")[0] for line in done.err.splitlines()) == [
+        "done: ocidir://mirror:1",
+        "done: ocidir://mirror:2",
+    ]
+    assert "\x1b" not in done.out + done.err
+    assert done.out.endswith("Transferred 0 B in 0 blobs; 12 mounted, 0 already there; 6 manifests written.\n")
+
+
+def test_on_a_terminal_there_are_bars_and_then_lines(folder: Path) -> None:
+    """The bars go away, and a line per change stays."""
+    code, shown = run_on_terminal(folder, "once")
+    assert code == 0
+    assert "in all" in shown
+    assert "done: ocidir://mirror:1 →" in shown
+    assert "Apply: 2 applied, 0 already as planned." in shown
+
+
+@pytest.mark.parametrize(("answer", "code", "applied"), [(b"y\n", 0, True), (b"n\n", 1, False), (b"\n", 1, False)])
+def test_on_a_terminal_the_answer_decides(folder: Path, answer: bytes, code: int, *, applied: bool) -> None:
+    """Only a yes applies; anything else changes nothing."""
+    ended, shown = run_on_terminal(folder, "apply", answer=answer)
+    assert QUESTION.decode() in shown
+    assert ended == code
+    assert (folder / "mirror").exists() is applied
+    assert ("Nothing was changed." in shown) is not applied
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_at_the_question_changes_nothing(folder: Path, number: signal.Signals) -> None:
+    """It ends with 130, and does not wait for the answer."""
+    ended, _ = run_on_terminal(folder, "apply", signalled=number)
+    assert ended == 130
+    assert not (folder / "mirror").exists()
