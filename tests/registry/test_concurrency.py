@@ -151,16 +151,16 @@ def test_copies_in_both_directions_do_not_wait_for_each_other(concurrent: int) -
 def test_a_slow_registry_does_not_slow_another_one() -> None:
     """With enough images at once, those of a quick registry are all done before the first of a slow one."""
     with RegistryServer() as slow, RegistryServer() as quick, RegistryServer() as target:
-        publish(slow, "slow/app", 4)
-        publish(quick, "quick/app", 20)
+        publish(slow, "slow/app", 2)
+        publish(quick, "quick/app", 6)
         order = Order()
         entries = (
             wishes.repository(f"{slow.host}/slow/app", f"{target.host}/slow/app"),
             wishes.repository(f"{quick.host}/quick/app", f"{target.host}/quick/app"),
         )
-        slow.faults.add(SlowResponses(seconds=3.0, path=r"/blobs/"))
-        all_done(mirror([slow, quick, target], *entries, concurrent=8, watcher=order), 24)
-        assert order.ended == ["quick/app"] * 20 + ["slow/app"] * 4
+        slow.faults.add(SlowResponses(seconds=8.0, path=r"/blobs/"))
+        all_done(mirror([slow, quick, target], *entries, concurrent=8, watcher=order), 8)
+        assert order.ended == ["quick/app"] * 6 + ["slow/app"] * 2
 
 
 def test_a_registry_that_fails_takes_nothing_from_the_others() -> None:
