@@ -210,7 +210,7 @@ def test_uploads_that_are_interrupted_leave_no_session_behind() -> None:
 
         async def scenario() -> None:
             origin = Endless()
-            async with asyncio.timeout(10), HttpRegistry({server.host: plain(server)}) as client:
+            async with asyncio.timeout(60), HttpRegistry({server.host: plain(server)}) as client:
                 repository = Repository.parse(f"{server.host}/team/app")
                 upload = asyncio.create_task(client.upload_blob(repository, blob_of(bytes(2 * MIB)), origin))
                 await origin.begun.wait()
