@@ -71,6 +71,7 @@ class Invocation:
 
         try:
             code = work()
+            sys.stdout.flush()
         except TransshipError as error:
             self.fail(str(error), exits.of_error(error))
         except (KeyboardInterrupt, CancelledError):
@@ -79,6 +80,9 @@ class Invocation:
             # Whoever read our output has gone; say nothing, not even when Python closes the stream.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(exits.Exit.ERROR) from None
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self.fail(f"cannot write the output: {error.strerror}")
         raise typer.Exit(code)
 
     def fail(self, message: str, code: int = 1) -> NoReturn:

@@ -94,10 +94,14 @@ def _problems(plan: Plan) -> Exit:
 
 def _write(path: Path, data: bytes) -> None:
     """Write the plan file in one step, so that no half of a plan is ever read."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    path = path.resolve()
+    replaceable = path.is_file() or not path.exists()  # a device or a pipe is written to, and never replaced
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") if replaceable else path
     try:
         temporary.write_bytes(data)
-        temporary.replace(path)
+        if replaceable:
+            temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if replaceable:
+            temporary.unlink(missing_ok=True)
         raise PlanError(f"{path}: cannot write the plan file: {error.strerror}") from error

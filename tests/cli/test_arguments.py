@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.program import transship
+from support.program import command, environment, transship
 from transship.arguments import common_first
 
 
@@ -71,3 +71,29 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
+
+
+def test_a_device_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    """A plan file that cannot be written is one line, exit 1; what stood there still stands there."""
+    (tmp_path / "mirror.yaml").write_text("sync: []\n")
+    done = transship("plan", "-c", "mirror.yaml", "-o", "/dev/full", cwd=tmp_path)
+    assert done.code == 1
+    assert "error: /dev/full: cannot write the plan file: No space left on device\n" in done.err
+    assert Path("/dev/full").is_char_device()
+
+
+def test_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """A full disk below standard output is an error, not a traceback."""
+    (tmp_path / "mirror.yaml").write_text("sync: []\n")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command("check", "-c", "mirror.yaml"),
+            cwd=tmp_path,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith("error: cannot write the output: No space left on device\n")
