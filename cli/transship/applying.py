@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from transship.exits import Exit, most_specific, of_outcome
+from transship.exits import Exit, most_specific, of_outcome, of_plan
 from transship.invocation import LOG, Invocation, now
 from transship.planning import make_plan, print_plan
 from transship.progress import watching
@@ -20,6 +20,7 @@ from transship_executor.recording import StateRecorder, begin
 from transship_planner.config import config_digest
 from transship_planner.desired import Desired
 from transship_planner.errors import PlanError, StalePlanError
+from transship_planner.plan import Action
 from transship_planner.planfile import PlanFile, read
 from transship_registry.ports import RegistryWriter
 from transship_state.filestore import FileStore
@@ -45,7 +46,7 @@ async def apply_now(invocation: Invocation, *, missing: bool, state_file: Path |
         saved = await make_plan(desired, opened, missing=missing, store=store)
         print_plan(saved, "text")
         problems = _unplanned(saved)
-        if not saved.plan.changes:
+        if not saved.plan.pending:
             return problems
         if not approved and not _ask():
             LOG.info("Nothing was changed.")
@@ -79,10 +80,13 @@ async def _carry_out(
 
 
 def _unplanned(saved: PlanFile) -> Exit:
-    """Say what the plan leaves undone because it could not be planned: then not everything that is wanted is true."""
+    """Say what the plan leaves undone, because it could not be planned or is refused."""
     for problem in saved.plan.problems:
         LOG.error("not planned: %s %s: %s", problem.entry, problem.reference, problem.message)
-    return Exit.ERROR if saved.plan.problems else Exit.OK
+    for change in saved.plan.changes:
+        if change.action is Action.BLOCKED:
+            LOG.error("blocked: %s: %s (%s)", change.target, change.reason, change.entry)
+    return of_plan(saved.plan)
 
 
 def _check_config(saved: PlanFile, desired: Desired, plan_file: Path) -> None:

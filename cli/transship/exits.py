@@ -5,6 +5,7 @@ from enum import IntEnum
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Outcome, Status
 from transship_planner.errors import StalePlanError, TamperedPlanError, UnsafePlanError
+from transship_planner.plan import Action, Plan
 from transship_registry.errors import TransshipError
 from transship_state.errors import LineageError
 
@@ -37,6 +38,12 @@ def of_error(error: TransshipError) -> Exit:
             return Exit.REFUSED
         case _:
             return Exit.ERROR
+
+
+def of_plan(plan: Plan) -> Exit:
+    """Return the code that a plan calls for whatever is done with it: 3 when it refuses something, 1 for problems."""
+    refused = Exit.REFUSED if plan.count(Action.BLOCKED) else Exit.OK
+    return most_specific(refused, Exit.ERROR if plan.problems else Exit.OK)
 
 
 def of_outcome(outcome: Outcome) -> Exit:

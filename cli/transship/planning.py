@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from transship.exits import Exit, most_specific
+from transship.exits import Exit, most_specific, of_plan
 from transship.invocation import LOG, Invocation, now
 from transship.versions import tool_version
 from transship.wiring import load_config, registries, state_store
@@ -15,7 +15,7 @@ from transship_planner.desired import Desired
 from transship_planner.diff import Circumstances, diff
 from transship_planner.errors import PlanError
 from transship_planner.observe import observe
-from transship_planner.plan import ConfigPin, Mode, Plan, StatePin
+from transship_planner.plan import ConfigPin, Mode, StatePin
 from transship_planner.planfile import PlanFile, encode, read, save
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
@@ -37,8 +37,8 @@ async def plan(
         option = f" -c {shlex.quote(invocation.config)}" if invocation.config else ""
         LOG.info("The plan is in %s. Apply it with: transship apply%s %s", out, option, shlex.quote(str(out)))
     print_plan(saved, form)
-    pending = Exit.PENDING if detailed and saved.plan.changes else Exit.OK
-    return most_specific(_problems(saved.plan), pending)
+    pending = Exit.PENDING if detailed and saved.plan.pending else Exit.OK
+    return most_specific(of_plan(saved.plan), pending)
 
 
 def show(plan_file: Path, *, form: str) -> int:
@@ -56,7 +56,7 @@ async def check(invocation: Invocation, *, missing: bool, form: str) -> int:
         sys.stdout.write(json.dumps(as_findings(saved.plan), indent=2, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(render_findings(saved.plan))
-    return most_specific(_problems(saved.plan), Exit.PENDING if saved.plan.changes else Exit.OK)
+    return most_specific(of_plan(saved.plan), Exit.PENDING if saved.plan.pending else Exit.OK)
 
 
 async def make_plan(
@@ -86,10 +86,6 @@ def print_plan(saved: PlanFile, form: str) -> None:
             sys.stdout.write(render_markdown(saved.plan, digest=str(saved.digest)))
         case _:
             sys.stdout.write(render_text(saved.plan, digest=str(saved.digest)))
-
-
-def _problems(plan: Plan) -> Exit:
-    return Exit.ERROR if plan.problems else Exit.OK
 
 
 def _write(path: Path, data: bytes) -> None:

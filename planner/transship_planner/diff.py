@@ -128,7 +128,7 @@ def _change(sighting: Sighting, contents: Contents, circumstances: Circumstances
     external = wish.entry.copy.include_external
     tree = content_tree(top, contents, before_manifest, include_external=external) if after_manifest else ContentTree()
     return Change(
-        action=Action.UPDATE if before else Action.CREATE,
+        action=_action(sighting),
         entry=wish.entry.name,
         source=wish.source,
         source_digest=sighting.source.digest,
@@ -139,7 +139,7 @@ def _change(sighting: Sighting, contents: Contents, circumstances: Circumstances
         platforms=_platforms(tree, wish.platforms.wanted),
         platforms_wanted=wish.platforms.wanted if sighting.reduced is not None else (),
         include_external=external,
-        backup=sighting.backup,
+        backup=sighting.backup if sighting.restraint is None else None,
         content=tree,
         differences=differences(before_manifest, after_manifest) if before_manifest and after_manifest else (),
         risks=_risks(sighting, circumstances.recorded.get(wish.target)),
@@ -160,8 +160,16 @@ def _keep_backups_apart(changes: list[Change]) -> tuple[list[Change], list[Probl
     return kept, clashes
 
 
+def _action(sighting: Sighting) -> Action:
+    if sighting.restraint is not None:
+        return sighting.restraint.action
+    return Action.UPDATE if sighting.target else Action.CREATE
+
+
 def _reason(sighting: Sighting) -> str:
     assert sighting.source is not None
+    if sighting.restraint is not None:
+        return sighting.restraint.reason
     if sighting.target is None:
         return "the target tag does not exist"
     if sighting.expected != sighting.source:

@@ -19,7 +19,8 @@ from transship_planner.desired import (
     Scope,
 )
 from transship_planner.names.naming import Named, name_target
-from transship_planner.observed import Observed, Sighting, Trouble, Wish
+from transship_planner.observed import Observed, Policy, Sighting, Trouble, Wish
+from transship_planner.plan import Action
 from transship_planner.platforms import check_lone_platform, expected_content
 from transship_registry.digest import Digest
 from transship_registry.errors import (
@@ -39,21 +40,27 @@ _NESTING_LIMIT: Final = 4
 
 
 async def observe(
-    desired: Desired, reader: CatalogueReader, *, missing: bool = False, contents: bool = True
+    desired: Desired,
+    reader: CatalogueReader,
+    *,
+    missing: bool = False,
+    contents: bool = True,
+    policies: Sequence[Policy] = (),
 ) -> Observed:
     """Look at everything the configuration names.
 
     With `missing`, a target tag that exists is as it should be, whatever it points at. Without `contents`, no manifest
-    is fetched unless a platform has to be selected: that is enough to tell *that* something differs.
+    is fetched unless a platform has to be selected: that is enough to tell *that* something differs. What one of the
+    `policies` restrains is not fetched either, since it will not be copied.
     """
     look = _Look(reader, missing=missing)
     listings = await for_each(desired.entries, look.list_entry)
     found = await for_each((wish for listing in listings for wish in listing.wishes), look.sight)
-    sightings = [sighting for sighting in found if isinstance(sighting, Sighting)]
+    sightings = [_restrained(sighting, policies) for sighting in found if isinstance(sighting, Sighting)]
     troubles = [trouble for listing in listings for trouble in listing.troubles]
     troubles += [trouble for trouble in found if isinstance(trouble, Trouble)]
     if contents:
-        changing = [sighting for sighting in sightings if not sighting.in_sync and not sighting.is_unsupported]
+        changing = [sighting for sighting in sightings if sighting.is_changing]
         fetched = await for_each(changing, look.fetch)
         lost = {id(sighting) for sighting, trouble in zip(changing, fetched, strict=True) if trouble}
         troubles += [trouble for trouble in fetched if trouble]
@@ -278,6 +285,15 @@ def _with_backup(sighting: Sighting) -> Sighting:
     if rule is None or sighting.target is None or sighting.in_sync:
         return sighting
     return replace(sighting, backup=rule.reference_for(sighting.wish.target))
+
+
+def _restrained(sighting: Sighting, policies: Sequence[Policy]) -> Sighting:
+    """Ask the policies about a change; of several restraints the first that blocks counts, else the first."""
+    if not policies or not sighting.is_changing:
+        return sighting
+    found = [restraint for policy in policies if (restraint := policy(sighting)) is not None]
+    chosen = next((restraint for restraint in found if restraint.action is Action.BLOCKED), next(iter(found), None))
+    return replace(sighting, restraint=chosen)
 
 
 def _unique(children: Iterable[Descriptor]) -> tuple[Digest, ...]:

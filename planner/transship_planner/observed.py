@@ -1,10 +1,11 @@
 """What was seen at the sources and targets: plain values, gathered by `observe` and compared by `diff`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from transship_planner.desired import Comparison, Entry, PlatformRule
+from transship_planner.plan import Action
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.reference import Reference
@@ -26,12 +27,23 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Restraint:
+    """Why a target tag is left as it is, though it is not as wanted.
+
+    `action` is HELD when time or a person will let the change go, and BLOCKED when a policy refuses it.
+    """
+
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """What a wish's two tags point at.
 
     `source` is None when it did not have to be asked; `expected` is what the target tag should point at, which differs
     from `source` where platforms are selected; `reduced` holds the index that was built for several platforms; `backup`
-    is where the image that is about to be replaced will be kept.
+    is where the image that is about to be replaced will be kept; `restraint` is why it is not replaced now.
     """
 
     wish: Wish
@@ -40,6 +52,7 @@ class Sighting:
     target: Descriptor | None
     reduced: Manifest | None = None
     backup: Reference | None = None
+    restraint: Restraint | None = None
 
     @property
     def in_sync(self) -> bool:
@@ -51,9 +64,18 @@ class Sighting:
         return self.target.digest == self.expected.digest
 
     @property
+    def is_changing(self) -> bool:
+        """Whether the target tag will be written."""
+        return not self.in_sync and not self.is_unsupported and self.restraint is None
+
+    @property
     def is_unsupported(self) -> bool:
         """Whether the source is of a media type that the entry does not mirror (semantics B11.6)."""
         return self.source is not None and self.source.media_type not in self.wish.entry.copy.media_types
+
+
+Policy: TypeAlias = Callable[[Sighting], Restraint | None]
+"""A rule that may hold or block a change; it is asked about what is not in sync, before its content is fetched."""
 
 
 @dataclass(frozen=True, slots=True)

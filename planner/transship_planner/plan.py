@@ -17,7 +17,7 @@ FORMAT_VERSION: Final = 1
 
 
 class Action(StrEnum):
-    """What happens to a target reference."""
+    """What happens to a target reference; nothing does when it is held until later, or blocked by a policy."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -25,6 +25,11 @@ class Action(StrEnum):
     REFRESH = "refresh"
     BLOCKED = "blocked"
     HELD = "held"
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether apply has something to do."""
+        return self not in {Action.BLOCKED, Action.HELD}
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -186,6 +191,11 @@ class Plan(_Document, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     expires_at: str = ""
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        """The changes that apply will make: all but those that are held or blocked."""
+        return tuple(change for change in self.changes if change.action.is_pending)
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from transship_planner.plan import Plan
+from transship_planner.plan import Action, Plan
 from transship_planner.render import wording
 
 
@@ -21,7 +21,7 @@ def render_findings(plan: Plan) -> str:
 def as_findings(plan: Plan) -> dict[str, Any]:
     """Return the same as plain data: `in_sync`, `unchanged`, `differences`, `problems`, `warnings`."""
     return {
-        "in_sync": not plan.changes and not plan.problems,
+        "in_sync": _in_sync(plan),
         "unchanged": plan.unchanged.count,
         "differences": [
             {
@@ -43,10 +43,20 @@ def as_findings(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _in_sync(plan: Plan) -> bool:
+    """Tell whether all is as wanted; a tag that is held will be, and needs nobody's attention yet."""
+    return not plan.pending and not plan.count(Action.BLOCKED) and not plan.problems
+
+
 def _verdict(plan: Plan) -> str:
-    if not plan.changes and not plan.problems:
-        return f"In sync: {wording.plural(plan.unchanged.count, 'tag')} as the configuration wants."
-    parts = [f"{wording.plural(len(plan.changes), 'tag')} to change", f"{plan.unchanged.count} in sync"]
+    counts = [(plan.count(Action.BLOCKED), "blocked"), (plan.count(Action.HELD), "held")]
+    restrained = [f"{count} {word}" for count, word in counts if count]
+    if _in_sync(plan):
+        aside = f" ({restrained[0]})" if restrained else ""
+        return f"In sync: {wording.plural(plan.unchanged.count, 'tag')} as the configuration wants{aside}."
+    parts = [f"{plan.unchanged.count} in sync", *restrained]
     if plan.problems:
         parts.append(wording.plural(len(plan.problems), "problem"))
-    return f"Out of sync: {', '.join(parts)}." if plan.changes else f"Cannot tell: {', '.join(parts[1:])}."
+    if plan.pending or plan.count(Action.BLOCKED):
+        return f"Out of sync: {', '.join((wording.plural(len(plan.pending), 'tag') + ' to change', *parts))}."
+    return f"Cannot tell: {', '.join(parts)}."

@@ -26,6 +26,11 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
         )
     if plan.changes:
         yield tabulate([_row(change) for change in plan.changes], headers=_HEADERS, tablefmt="github")
+    if restrained := [change for change in plan.changes if not change.action.is_pending]:
+        yield "\n".join(
+            f"- **{change.action.value}** `{change.target}` ({change.entry}): {_cell(change.reason)}"
+            for change in restrained
+        )
     if details := [line for change in plan.changes for line in _details(change)]:
         yield "<details><summary>What differs inside</summary>"
         yield "\n".join(details)

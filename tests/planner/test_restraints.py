@@ -1,0 +1,66 @@
+"""What a policy holds or blocks is shown, is not fetched, and is not for apply."""
+
+import asyncio
+
+from support import images, wishes
+from support.memory_registry import MemoryRegistry
+from transship.exits import Exit, of_plan
+from transship_planner.diff import Circumstances, diff
+from transship_planner.observe import observe
+from transship_planner.observed import Policy, Restraint, Sighting
+from transship_planner.plan import Action, ConfigPin, Plan
+from transship_planner.render.findings import as_findings, render_findings
+from transship_planner.render.markdown import render_markdown
+from transship_planner.render.text import render_text
+from transship_registry.digest import Digest
+
+HELD = Restraint(Action.HELD, "it is too young")
+BLOCKED = Restraint(Action.BLOCKED, "it is too old")
+
+
+def plan(*policies: Policy) -> tuple[Plan, MemoryRegistry]:
+    """Plan one tag that is absent at the target and one that is in sync."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:new", images.single("new"))
+    for place in ("src.io", "dst.io"):
+        world.seed(f"{place}/app:same", images.single("same"))
+    desired = wishes.desired(wishes.repository("src.io/app", "dst.io/app"))
+    observed = asyncio.run(observe(desired, world, policies=policies))
+    pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
+    return diff(observed, Circumstances(tool_version="0", config=pin)), world
+
+
+def always(restraint: Restraint) -> Policy:
+    """A policy that restrains whatever it is asked about, and refuses to be asked about what is in sync."""
+
+    def policy(sighting: Sighting) -> Restraint:
+        assert not sighting.in_sync
+        return restraint
+
+    return policy
+
+
+def test_a_held_change_is_shown_with_its_reason_and_not_fetched() -> None:
+    """It costs nothing, is not pending, and is no reason for a red check."""
+    made, world = plan(lambda _: None, always(HELD))
+    (change,) = made.changes
+    assert (change.action, change.reason, change.transfer) == (Action.HELD, "it is too young", 0)
+    assert change.after is not None
+    assert world.count("get_manifest") == 0
+    assert made.pending == ()
+    assert of_plan(made) is Exit.OK
+    assert as_findings(made)["in_sync"]
+    assert render_findings(made).endswith("In sync: 1 tag as the configuration wants (1 held).\n")
+    assert "dst.io/app:new\n  held: it is too young\n" in render_text(made)
+    assert "- **held** `dst.io/app:new` (sync[0]): it is too young" in render_markdown(made)
+    assert "Plan: 1 held, 1 unchanged." in render_text(made)
+
+
+def test_what_is_blocked_is_refused_with_exit_3() -> None:
+    """A check with a blocked change is not in sync, and blocking beats holding."""
+    made, _ = plan(always(HELD), always(BLOCKED))
+    (change,) = made.changes
+    assert (change.action, change.reason) == (Action.BLOCKED, "it is too old")
+    assert of_plan(made) is Exit.REFUSED
+    assert not as_findings(made)["in_sync"]
+    assert render_findings(made).endswith("Out of sync: 0 tags to change, 1 in sync, 1 blocked.\n")
