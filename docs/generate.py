@@ -283,7 +283,6 @@ sync:
     hooks: {post_sync: [{cmd: "true"}]}
 """
 _WITHOUT_EFFECT: Final = (
-    "fastCheck",
     "schedule",
     "interval",
     "lifecycle",

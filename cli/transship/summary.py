@@ -23,6 +23,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         if result.status in _TOLD:
             about = "" if result.status is Status.CONFLICT else f"{result.change.target}: "
             yield f"{_TOLD[result.status]}: {about}{result.message}"
+        yield from (f"warning: {warning}" for warning in result.warnings)
     if outcome.interrupted:
         yield "Interrupted. Apply the same plan again to go on; no tag points at incomplete content."
     counts = [f"{outcome.count(Status.DONE)} applied", f"{outcome.count(Status.ALREADY)} already as planned"]

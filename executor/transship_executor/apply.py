@@ -4,15 +4,18 @@ Nothing is resolved again at the source: manifests are fetched by digest (archit
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from transship_executor.attaching import Attacher
 from transship_executor.copying import Copier, Job
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Outcome, Result, Status, Traffic
+from transship_executor.refreshing import still_lacking
 from transship_executor.watching import Silent, Watcher
 from transship_planner.asking import for_each
 from transship_planner.forecast import WRITING
-from transship_planner.plan import Change, Plan
+from transship_planner.plan import Action, Change, Plan
 from transship_registry.errors import ContentError, MissingContentError, TransshipError
 from transship_registry.manifest import Descriptor, Manifest, reduce_index
 from transship_registry.ports import RegistryWriter
@@ -56,6 +59,7 @@ class _Run:
     def __init__(self, registry: RegistryWriter, watcher: Watcher, recorder: Recorder | None) -> None:
         self._registry = registry
         self._copier = Copier(registry)
+        self._attacher = Attacher(registry, self._copier)
         self._watcher = watcher
         self._recorder = recorder
         self._results: dict[str, Result] = {}
@@ -92,22 +96,42 @@ class _Run:
             return Result(change, Status.CONFLICT, str(error), job.traffic)
         except TransshipError as error:
             return Result(change, Status.FAILED, str(error), job.traffic)
-        return Result(change, status, traffic=job.traffic)
+        return Result(change, status, traffic=job.traffic, warnings=tuple(job.warnings))
 
     async def _write(self, change: Change, job: Job) -> Status:
-        if _is_done(change, await self._registry.head_manifest(change.target)):
-            return Status.ALREADY
+        found = await self._registry.head_manifest(change.target)
+        if change.action is Action.REFRESH:
+            return await self._refresh(change, job, found)
+        if _is_done(change, found):
+            return Status.DONE if await self._attacher.attach(change, job) else Status.ALREADY
+        await self._insist(job, lambda manifest: self._bring_and_tag(change, job, manifest), change)
+        return Status.DONE
+
+    async def _refresh(self, change: Change, job: Job, found: Descriptor | None) -> Status:
+        """Bring what the target lacks beside the tag, which stays as it is."""
+        _check_unmoved(change, found)
+        lacking = await still_lacking(self._registry, change)
+        if lacking:
+            job.doubted = frozenset(each.digest for each in change.content.manifests if not each.present)
+            await self._insist(job, lambda manifest: self._copier.bring(job, manifest), change)
+        return Status.DONE if await self._attacher.attach(change, job) or lacking else Status.ALREADY
+
+    async def _insist(self, job: Job, work: Callable[[Manifest], Awaitable[None]], change: Change) -> None:
         manifest = await self._approved(change)
         try:
-            await self._bring_and_tag(change, job, manifest)
+            await work(manifest)
         except MissingContentError as error:
             # It said "exists" and then did not know it, as after a garbage collection: once more, for sure.
-            job.doubted, job.doubt_all = frozenset(error.digests), not error.digests
-            await self._bring_and_tag(change, job, manifest)
-        return Status.DONE
+            job.doubted, job.doubt_all = job.doubted | frozenset(error.digests), not error.digests
+            await work(manifest)
 
     async def _bring_and_tag(self, change: Change, job: Job, manifest: Manifest) -> None:
         await self._copier.bring(job, manifest)
+        if change.attached:
+            # What is attached follows its subject and precedes the tag: nobody finds the image without its signatures.
+            await self._registry.put_manifest(change.target.repository.at(manifest.digest), manifest)
+            job.traffic += Traffic(manifests=1)
+            await self._attacher.attach(change, job)
         await self._back_up(change, job)
         if not _is_done(change, await self._registry.head_manifest(change.target)):
             await self._registry.put_manifest(change.target, manifest)
@@ -142,6 +166,13 @@ class _Run:
                 f"but {change.after.digest} was approved; plan again with this version of transship"
             )
         return reduced
+
+
+def _check_unmoved(change: Change, found: Descriptor | None) -> None:
+    """Refuse to refresh an image under a tag that has moved since; raises `ConflictError`."""
+    assert change.after is not None
+    if found is None or found.digest != change.after.digest:
+        raise ConflictError(change.target, str(change.after.digest), str(found.digest) if found else "absent")
 
 
 def _is_done(change: Change, found: Descriptor | None) -> bool:

@@ -37,6 +37,7 @@ class Job:
     traffic: Traffic = Traffic()
     doubted: frozenset[Digest] = frozenset()
     doubt_all: bool = False
+    warnings: list[str] = field(default_factory=list[str])
 
     def doubts(self, digest: Digest) -> bool:
         """Whether the target is not to be believed when it says that it has this."""

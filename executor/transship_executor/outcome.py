@@ -43,12 +43,13 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one change ended, why when it did not succeed, and what it moved."""
+    """How one change ended, why when it did not succeed, what it moved, and what was lost on the way (`warnings`)."""
 
     change: Change
     status: Status
     message: str = ""
     traffic: Traffic = Traffic()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,26 @@
 """The content tree of a change: every manifest and blob that the new content consists of."""
 
 from collections.abc import Iterator
+from typing import Final
+
+from msgspec import structs
 
 from transship_planner.observed import Contents
 from transship_planner.plan import ContentTree, TreeBlob, TreeManifest
 from transship_registry.digest import Digest
+from transship_registry.errors import UnsupportedError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.platform import Platform
+from transship_registry.reference import Reference
+
+_NESTING_LIMIT: Final = 4
+"""How deep an index may hold indexes; the specification sets no bound, and real ones need one level."""
+
+
+def check_nesting(index: Reference, depth: int) -> None:
+    """Refuse an index that lies too deep in others; raises `UnsupportedError`."""
+    if depth > _NESTING_LIMIT:
+        raise UnsupportedError("read index", str(index), f"indexes nest deeper than {_NESTING_LIMIT} levels")
 
 
 def content_tree(
@@ -36,6 +50,17 @@ def content_tree(
         elif include_external or not descriptor.is_external:
             blobs.setdefault(descriptor.digest, TreeBlob(digest=descriptor.digest, size=descriptor.size, present=here))
     return ContentTree(manifests=tuple(manifests.values()), blobs=tuple(blobs.values()))
+
+
+def lost_tree(
+    top: Descriptor, contents: Contents, lost: frozenset[Digest], *, include_external: bool = False
+) -> ContentTree:
+    """Return the content tree of an image that is at the target but for what is `lost`."""
+    tree = content_tree(top, contents, None, include_external=include_external)
+    return ContentTree(
+        manifests=tuple(structs.replace(part, present=part.digest not in lost) for part in tree.manifests),
+        blobs=tuple(structs.replace(part, present=part.digest not in lost) for part in tree.blobs),
+    )
 
 
 def _descriptors(

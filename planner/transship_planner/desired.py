@@ -17,6 +17,8 @@ from transship_registry.hosts import HostSettings
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference, Repository
+from transship_registry.referrers.index import is_referrers_tag
+from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 
 class Dialect(Enum):
@@ -111,7 +113,12 @@ class CopyRules:
     referrer_filters: tuple[ReferrerFilter, ...] = ()
     referrer_source: Repository | None = None
     referrer_target: Repository | None = None
+    refused_referrers: RefusedArtifactPolicy = RefusedArtifactPolicy.FAIL
     backup: str = ""
+
+    def leaves_out(self, tag: str) -> bool:
+        """Whether a tag is no image of its own: the list of referrers that the target will have one of its own of."""
+        return self.referrers and is_referrers_tag(tag)
 
     def comparison_of(self, tag: str) -> Comparison:
         """Return when that target tag counts as up to date."""

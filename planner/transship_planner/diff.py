@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from transship_planner.contents import content_tree
+from transship_planner.contents import content_tree, lost_tree
 from transship_planner.differences import differences
 from transship_planner.forecast import forecast, shares
-from transship_planner.observed import Contents, Observed, Sighting
+from transship_planner.observed import Contents, Observed, SeenAttachment, Sighting
 from transship_planner.plan import (
     FORMAT_VERSION,
     Action,
+    Attachment,
     Change,
     ConfigPin,
     ContentTree,
@@ -27,6 +28,7 @@ from transship_planner.plan import (
     Unchanged,
     Version,
 )
+from transship_planner.render.wording import plural
 from transship_registry.digest import Digest
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
@@ -109,7 +111,7 @@ def _sort_out(sightings: Iterable[Sighting]) -> tuple[list[Sighting], list[Sight
     pending: list[Sighting] = []
     skipped: list[Sighting] = []
     for sighting in sightings:
-        if sighting.in_sync:
+        if sighting.in_sync and not sighting.needs_refresh:
             in_sync.append(sighting)
         elif sighting.is_unsupported:
             skipped.append(sighting)
@@ -126,7 +128,7 @@ def _change(sighting: Sighting, contents: Contents, circumstances: Circumstances
     after_manifest = contents.get(top.digest)
     before_manifest = contents.get(before.digest) if before else None
     external = wish.entry.copy.include_external
-    tree = content_tree(top, contents, before_manifest, include_external=external) if after_manifest else ContentTree()
+    tree = _tree(sighting, contents)
     return Change(
         action=_action(sighting),
         entry=wish.entry.name,
@@ -141,8 +143,44 @@ def _change(sighting: Sighting, contents: Contents, circumstances: Circumstances
         include_external=external,
         backup=sighting.backup if sighting.restraint is None else None,
         content=tree,
+        attached=_attached(sighting, contents),
+        refused=wish.entry.copy.refused_referrers.value,
         differences=differences(before_manifest, after_manifest) if before_manifest and after_manifest else (),
         risks=_risks(sighting, circumstances.recorded.get(wish.target)),
+    )
+
+
+def _tree(sighting: Sighting, contents: Contents) -> ContentTree:
+    """Return the content that the change brings; of a refresh, what is there but for what was lost."""
+    top, external = sighting.expected, sighting.wish.entry.copy.include_external
+    if top is None or top.digest not in contents or (sighting.in_sync and not sighting.lost):
+        return ContentTree()
+    if sighting.in_sync:
+        return lost_tree(top, contents, sighting.lost, include_external=external)
+    before = contents.get(sighting.target.digest) if sighting.target else None
+    return content_tree(top, contents, before, include_external=external)
+
+
+def _attached(sighting: Sighting, contents: Contents) -> tuple[Attachment, ...]:
+    return tuple(_attachment(each, contents) for each in sighting.attached)
+
+
+def _attachment(seen: SeenAttachment, contents: Contents) -> Attachment:
+    node = seen.node
+    descriptor = node.descriptor
+    fetched = not seen.present and descriptor.digest in contents
+    return Attachment(
+        digest=descriptor.digest,
+        media_type=descriptor.media_type,
+        size=descriptor.size,
+        subject=node.subject,
+        source=node.repository,
+        target=seen.home,
+        artifact_type=descriptor.artifact_type or "",
+        tag=node.tag,
+        before=None if seen.present else seen.before,
+        present=seen.present,
+        content=content_tree(descriptor, contents, None) if fetched else ContentTree(),
     )
 
 
@@ -163,6 +201,8 @@ def _keep_backups_apart(changes: list[Change]) -> tuple[list[Change], list[Probl
 def _action(sighting: Sighting) -> Action:
     if sighting.restraint is not None:
         return sighting.restraint.action
+    if sighting.needs_refresh:
+        return Action.REFRESH
     return Action.UPDATE if sighting.target else Action.CREATE
 
 
@@ -170,11 +210,23 @@ def _reason(sighting: Sighting) -> str:
     assert sighting.source is not None
     if sighting.restraint is not None:
         return sighting.restraint.reason
+    if sighting.needs_refresh:
+        return _lacking(sighting)
     if sighting.target is None:
         return "the target tag does not exist"
     if sighting.expected != sighting.source:
         return "the target tag is not what the wanted platforms of the source tag give"
     return "the source tag points at other content than the target tag"
+
+
+def _lacking(sighting: Sighting) -> str:
+    """Say what a target tag that is right lacks."""
+    absent = [each for each in sighting.attached if not each.present]
+    tags = sum(bool(each.node.tag) for each in absent)
+    counts = [(len(absent) - tags, "referrer"), (tags, "digest tag")]
+    parts = [plural(count, noun) for count, noun in counts if count]
+    parts += ["parts of the image itself"] if sighting.lost else []
+    return f"the target tag is right, but the target lacks {' and '.join(parts)}"
 
 
 def _platforms(tree: ContentTree, wanted: tuple[Platform, ...]) -> tuple[Platform, ...]:

@@ -1,13 +1,13 @@
 """What applying a plan will cost, told from the content trees alone."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from transship_planner.plan import Action, Change, Forecast, SourcePulls
+from transship_planner.plan import Action, Change, ContentTree, Forecast, SourcePulls
 from transship_registry.reference import Repository
 
-WRITING = frozenset({Action.CREATE, Action.UPDATE})
+WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.REFRESH})
 """The actions that bring content to a target."""
 
 
@@ -30,27 +30,32 @@ def shares(changes: Sequence[Change]) -> tuple[Share, ...]:
 
 
 def _share(change: Change, sent: set[tuple[str, object]]) -> Share:
-    if change.action not in WRITING:
-        return Share(0, 0, 0)
-    repository = change.target.repository
-    blobs = [
-        blob.size for blob in change.content.blobs if not blob.present and _first(sent, _store(repository), blob.digest)
-    ]
-    manifests = [
-        manifest.size
-        for manifest in change.content.manifests
-        if not manifest.present and _first(sent, str(repository), manifest.digest)
-    ]
+    blobs: list[int] = []
+    manifests: list[int] = []
+    for _, target, content in _brought(change):
+        blobs += [blob.size for blob in content.blobs if not blob.present and _first(sent, _store(target), blob.digest)]
+        manifests += [
+            manifest.size
+            for manifest in content.manifests
+            if not manifest.present and _first(sent, str(target), manifest.digest)
+        ]
     return Share(len(blobs), len(manifests), sum(blobs) + sum(manifests))
+
+
+def _brought(change: Change) -> Iterator[tuple[Repository, Repository, ContentTree]]:
+    """Return what a change copies, the image first, and from where to where."""
+    if change.action in WRITING:
+        yield change.source.repository, change.target.repository, change.content
+        yield from ((each.source, each.target, each.content) for each in change.attached if not each.present)
 
 
 def forecast(changes: Iterable[Change], costs: Iterable[Share]) -> Forecast:
     """Add up the shares, and count the manifests that apply will GET from each source registry."""
     fetched = {
-        (change.source.repository, manifest.digest)
+        (source, manifest.digest)
         for change in changes
-        if change.action in WRITING
-        for manifest in change.content.manifests
+        for source, _, content in _brought(change)
+        for manifest in content.manifests
         if not manifest.present
     }
     pulls = Counter(_store(repository) for repository, _ in fetched)

@@ -6,9 +6,12 @@ What cannot be answered becomes a trouble of its entry and does not stop the oth
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from typing import assert_never
 
-from transship_planner.asking import Once, for_each
+from transship_planner.asking import for_each
+from transship_planner.attachments import AttachmentLook
+from transship_planner.completeness import lost_content
+from transship_planner.contents import check_nesting
 from transship_planner.desired import (
     Comparison,
     Desired,
@@ -22,21 +25,18 @@ from transship_planner.names.naming import Named, name_target
 from transship_planner.observed import Observed, Policy, Sighting, Trouble, Wish
 from transship_planner.plan import Action
 from transship_planner.platforms import check_lone_platform, expected_content
+from transship_planner.reading import OnceReader
 from transship_registry.digest import Digest
 from transship_registry.errors import (
     InvalidReferenceError,
     NotFoundError,
     RegistryError,
     TransshipError,
-    UnsupportedError,
 )
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import ManifestKind, manifest_kind
-from transship_registry.ports import CatalogueReader, TagList
+from transship_registry.ports import CatalogueReader
 from transship_registry.reference import Reference, Repository
-
-_NESTING_LIMIT: Final = 4
-"""How deep an index may hold indexes; the specification sets no bound, and real ones need one level."""
 
 
 async def observe(
@@ -59,8 +59,11 @@ async def observe(
     sightings = [_restrained(sighting, policies) for sighting in found if isinstance(sighting, Sighting)]
     troubles = [trouble for listing in listings for trouble in listing.troubles]
     troubles += [trouble for trouble in found if isinstance(trouble, Trouble)]
+    looked = await for_each(sightings, lambda sighting: look.look_into(sighting, contents=contents))
+    sightings = [sighting for sighting in looked if isinstance(sighting, Sighting)]
+    troubles += [trouble for trouble in looked if isinstance(trouble, Trouble)]
     if contents:
-        changing = [sighting for sighting in sightings if sighting.is_changing]
+        changing = [sighting for sighting in sightings if sighting.is_changing or sighting.needs_refresh]
         fetched = await for_each(changing, look.fetch)
         lost = {id(sighting) for sighting, trouble in zip(changing, fetched, strict=True) if trouble}
         troubles += [trouble for trouble in fetched if trouble]
@@ -91,9 +94,11 @@ class _Look:
     def __init__(self, reader: CatalogueReader, *, missing: bool) -> None:
         self._reader = reader
         self._missing = missing
-        self._tags = Once[Repository, TagList](reader.list_tags)
-        self._head = Once[Reference, Descriptor | None](reader.head_manifest)
-        self._manifest = Once[Reference, Manifest](reader.get_manifest)
+        self._once = OnceReader(reader)
+        self._tags = self._once.list_tags
+        self._head = self._once.head_manifest
+        self._manifest = self._once.get_manifest
+        self._attachments = AttachmentLook(self._once)
         self.contents: dict[Digest, Manifest] = {}
 
     async def list_entry(self, entry: Entry) -> _Listing:
@@ -149,7 +154,7 @@ class _Look:
             return _Listing(entry, troubles=(Trouble(entry.name, str(scope.source), message),))
         if shortage := scope.selection.shortage(listed.tags):
             return _Listing(entry, troubles=(Trouble(entry.name, str(scope.source), shortage),))
-        selected = scope.selection.select(listed.tags)
+        selected = [tag for tag in scope.selection.select(listed.tags) if not entry.copy.leaves_out(tag)]
         if not selected:
             warning = f"{entry.name}: no tag of {scope.source} matches ({len(listed.tags)} listed)"
             return _Listing(entry, warnings=(warning,))
@@ -212,19 +217,44 @@ class _Look:
             await check_lone_platform(self._reader, wish, await self._manifest(where))
         return Sighting(wish, source, source, target)
 
+    async def look_into(self, sighting: Sighting, *, contents: bool) -> Sighting | Trouble:
+        """See what belongs to an image beside its tag, if its entry wants that; without `contents` only that something
+        is lacking matters.
+        """
+        rules = sighting.wish.entry.copy
+        if not _is_deep(sighting, contents=contents):
+            return sighting
+        try:
+            if rules.force_recursive and sighting.in_sync:
+                sighting = replace(sighting, lost=await lost_content(self._once, sighting, self.contents))
+            if rules.referrers or rules.digest_tags:
+                tags = await self._tags(sighting.wish.source.repository) if rules.digest_tags else None
+                sighting = await self._attachments.at(sighting, tags)
+        except TransshipError as error:
+            return Trouble(sighting.wish.entry.name, str(sighting.wish.target), str(error))
+        return sighting
+
     async def fetch(self, sighting: Sighting) -> Trouble | None:
-        """Fetch the manifests of a change: the source's whole tree, and the top of what it replaces."""
+        """Fetch the manifests of a change: the source's whole tree, the top of what it replaces, what is attached."""
         wish = sighting.wish
         try:
-            held = await self._fetch_before(sighting)
-            if sighting.reduced is not None:
-                self.contents[sighting.reduced.digest] = sighting.reduced
-                await self._fetch_children(wish.source.repository, sighting.reduced, held, depth=1)
-            elif sighting.expected is not None:
-                await self._fetch_tree(wish.source.at(sighting.expected.digest), held, depth=0)
+            if sighting.is_changing:
+                await self._fetch_image(sighting)
+            for each in sighting.attached:
+                if not each.present:
+                    await self._fetch_tree(each.node.repository.at(each.node.descriptor.digest), frozenset(), depth=0)
         except TransshipError as error:
             return Trouble(wish.entry.name, str(wish.source), str(error))
         return None
+
+    async def _fetch_image(self, sighting: Sighting) -> None:
+        wish = sighting.wish
+        held = await self._fetch_before(sighting)
+        if sighting.reduced is not None:
+            self.contents[sighting.reduced.digest] = sighting.reduced
+            await self._fetch_children(wish.source.repository, sighting.reduced, held, depth=1)
+        elif sighting.expected is not None:
+            await self._fetch_tree(wish.source.at(sighting.expected.digest), held, depth=0)
 
     async def _fetch_before(self, sighting: Sighting) -> frozenset[Digest]:
         if sighting.target is None:
@@ -241,10 +271,7 @@ class _Look:
     async def _fetch_children(
         self, repository: Repository, manifest: Manifest, held: frozenset[Digest], depth: int
     ) -> None:
-        if depth > _NESTING_LIMIT:
-            raise UnsupportedError(
-                "read index", str(repository.at(manifest.digest)), f"indexes nest deeper than {_NESTING_LIMIT} levels"
-            )
+        check_nesting(repository.at(manifest.digest), depth)
         wanted = [child for child in manifest.children if child.is_manifest and child.digest not in held]
         await for_each(_unique(wanted), lambda digest: self._fetch_tree(repository.at(digest), held, depth))
 
@@ -285,6 +312,13 @@ def _with_backup(sighting: Sighting) -> Sighting:
     if rule is None or sighting.target is None or sighting.in_sync:
         return sighting
     return replace(sighting, backup=rule.reference_for(sighting.wish.target))
+
+
+def _is_deep(sighting: Sighting, *, contents: bool) -> bool:
+    """Tell whether an image is looked into; `fastCheck` spares those whose tag is right (semantics B11.4)."""
+    if sighting.expected is None or sighting.is_unsupported:
+        return False
+    return not sighting.wish.entry.copy.fast_copy if sighting.in_sync else contents and sighting.is_changing
 
 
 def _restrained(sighting: Sighting, policies: Sequence[Policy]) -> Sighting:

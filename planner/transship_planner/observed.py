@@ -8,7 +8,8 @@ from transship_planner.desired import Comparison, Entry, PlatformRule
 from transship_planner.plan import Action
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
-from transship_registry.reference import Reference
+from transship_registry.reference import Reference, Repository
+from transship_registry.referrers.walk import ReferrerNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,27 @@ class Restraint:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenAttachment:
+    """Something that is attached to an image at the source, and how it stands at the target.
+
+    `home` is the repository in which it should be; `before` is what its digest tag names there.
+    """
+
+    node: ReferrerNode
+    home: Repository
+    present: bool
+    before: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """What a wish's two tags point at.
 
     `source` is None when it did not have to be asked; `expected` is what the target tag should point at, which differs
     from `source` where platforms are selected; `reduced` holds the index that was built for several platforms; `backup`
-    is where the image that is about to be replaced will be kept; `restraint` is why it is not replaced now.
+    is where the image that is about to be replaced will be kept; `restraint` is why it is not replaced now. `attached`
+    is what belongs to the image, if its entry wants that; `lost` is the content that the target should have and has not
+    (`forceRecursive`), with the manifests above it.
     """
 
     wish: Wish
@@ -53,6 +69,8 @@ class Sighting:
     reduced: Manifest | None = None
     backup: Reference | None = None
     restraint: Restraint | None = None
+    attached: tuple[SeenAttachment, ...] = ()
+    lost: frozenset[Digest] = frozenset()
 
     @property
     def in_sync(self) -> bool:
@@ -62,6 +80,11 @@ class Sighting:
         if self.expected is None or self.wish.comparison is Comparison.EXISTENCE:
             return True
         return self.target.digest == self.expected.digest
+
+    @property
+    def needs_refresh(self) -> bool:
+        """Whether the target tag is right, but not all that belongs to the image is there."""
+        return self.in_sync and bool(self.lost or any(not each.present for each in self.attached))
 
     @property
     def is_changing(self) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor
 from transship_registry.platform import Platform
-from transship_registry.reference import Reference
+from transship_registry.reference import Reference, Repository
 
 FORMAT_VERSION: Final = 1
 
@@ -86,14 +86,37 @@ class Difference(_Document, frozen=True, kw_only=True):
     after: str = ""
 
 
+class Attachment(_Document, frozen=True, kw_only=True):
+    """A manifest that travels with an image because it is attached to it: a signature, an SBOM, an attestation.
+
+    It is attached to `subject`: by naming it, or by its own `tag` (a digest tag); `before` is what that tag names at
+    the target. `source` and `target` are where it is read and written; `present` when it is there already.
+    """
+
+    digest: Digest
+    media_type: str
+    size: int
+    subject: Digest
+    source: Repository
+    target: Repository
+    artifact_type: str = ""
+    tag: str = ""
+    before: Digest | None = None
+    present: bool = False
+    content: ContentTree = ContentTree()
+
+
 class Change(_Document, frozen=True, kw_only=True):
     """One target reference that will change.
 
     `source` is the tag that was observed and `source_digest` what it pointed at; `after` is what the target tag will
     point at. They differ when `platforms_wanted` selects: one platform gives that child, several give a reduced index
     that is built from `source_digest` again and must have the digest of `after`. `before` is absent when the target tag
-    was; `backup` is where that content is kept before the tag moves. `transfer` is how many bytes this change adds to
-    the transfer of the whole plan, at most.
+    was; `backup` is where that content is kept before the tag moves. `attached` is what travels along, what is nearer
+    to the image first, and `refused` what happens when the target does not take it (`fail`, `warn`, `skip`). `transfer`
+    is how many bytes this change adds to the transfer of the whole plan, at most.
+
+    A `refresh` leaves the tag as it is: `before` and `after` are equal, and what is not `present` is brought.
     """
 
     action: Action
@@ -109,6 +132,8 @@ class Change(_Document, frozen=True, kw_only=True):
     include_external: bool = False
     backup: Reference | None = None
     content: ContentTree = ContentTree()
+    attached: tuple[Attachment, ...] = ()
+    refused: str = "fail"
     differences: tuple[Difference, ...] = ()
     transfer: int = 0
     risks: tuple[str, ...] = ()

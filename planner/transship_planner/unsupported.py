@@ -18,12 +18,6 @@ def unsupported(desired: Desired) -> tuple[str, ...]:
 
 
 def _wishes(entry: Entry) -> Iterator[str]:
-    if entry.copy.referrers:
-        yield "referrers"
-    if entry.copy.digest_tags:
-        yield "digestTags"
-    if entry.copy.force_recursive:
-        yield "forceRecursive"
     if entry.timing.ratelimit_min:
         yield "ratelimit"
     if entry.lifecycle:

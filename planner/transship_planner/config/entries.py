@@ -30,6 +30,7 @@ from transship_registry.errors import InvalidReferenceError
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES, essence, manifest_kind
 from transship_registry.platform import Platform
 from transship_registry.reference import Repository
+from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 T = TypeVar("T")
 
@@ -104,6 +105,7 @@ class EntryReader:
             ),
             referrer_source=self._repository(entry, "referrerSource", texts),
             referrer_target=self._repository(entry, "referrerTarget", texts),
+            refused_referrers=RefusedArtifactPolicy(entry.text("refusedReferrers") or RefusedArtifactPolicy.FAIL.value),
             backup=entry.text("backup"),
         )
 

@@ -23,6 +23,7 @@ from transship_planner.desired import (
 from transship_planner.tags.tagrules import Selection, TagPattern, TagSet
 from transship_planner.tags.versions import Group, Suffix
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
+from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 Documents = dict[str, Document]
 
@@ -122,6 +123,9 @@ def _copy(rules: CopyRules) -> Documents:
         referrerFilters=[_referrer_filter(rule) for rule in rules.referrer_filters],
         referrerSource=_text(rules.referrer_source),
         referrerTarget=_text(rules.referrer_target),
+        refusedReferrers=None
+        if rules.refused_referrers is RefusedArtifactPolicy.FAIL
+        else rules.refused_referrers.value,
         backup=rules.backup,
     )
 

@@ -24,6 +24,7 @@ from transship_planner.config.schema import (
 from transship_planner.desired import Dialect
 from transship_planner.tags.versions import Group, Suffix
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
+from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 _REGSYNC: Final = Dialect.REGSYNC
 _IMGLIFE: Final = Dialect.IMGLIFE
@@ -310,6 +311,14 @@ ENTRY: Final = Table(
             home=_REGSYNC,
             inherited=True,
             doc="The repository to copy referrers to, when it is not the target.",
+        ),
+        Field(
+            name="refusedReferrers",
+            kind=Choice(options=tuple(policy.value for policy in RefusedArtifactPolicy)),
+            default=RefusedArtifactPolicy.FAIL.value,
+            inherited=True,
+            doc="What happens when a target refuses what is attached to an image: the image fails, too, the loss is "
+            "warned about, or it is passed over.",
         ),
         Field(
             name="referrerSlow",

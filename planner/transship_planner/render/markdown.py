@@ -54,6 +54,7 @@ def _row(change: Change) -> tuple[str, ...]:
 
 def _details(change: Change) -> Iterator[str]:
     lines = [f"  - `{wording.difference(found)}`" for found in change.differences]
+    lines += [f"  - `{wording.attachment(found)}`" for found in change.attached]
     lines += [f"  - the present image is kept as `{change.backup}`"] if change.backup else []
     lines += [f"  - **risk**: {risk}" for risk in change.risks]
     if lines:

@@ -44,6 +44,7 @@ def _row(change: Change) -> tuple[str, ...]:
 def _details(change: Change) -> Iterator[str]:
     lines = [] if change.action.is_pending else [f"{change.action.value}: {change.reason}"]
     lines += [wording.difference(found) for found in change.differences]
+    lines += [wording.attachment(found) for found in change.attached]
     lines += [f"the present image is kept as {change.backup}"] if change.backup else []
     lines += [f"! {risk}" for risk in change.risks]
     if lines:

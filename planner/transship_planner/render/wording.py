@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from transship_planner.plan import Action, Change, Difference, Plan
+from transship_planner.plan import Action, Attachment, Change, Difference, Plan
 from transship_registry.platform import Platform
 
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
@@ -39,9 +39,21 @@ def platforms(found: Iterable[Platform]) -> str:
 
 
 def digests(change: Change) -> str:
-    """Return `old → new`, digests shortened."""
+    """Return `old → new`, digests shortened; of a refresh, the digest that stays."""
+    if change.action is Action.REFRESH and change.after:
+        return f"= {change.after.digest.short}"
     after = change.after.digest.short if change.after else "(absent)"
     return f"{change.before.digest.short} → {after}" if change.before else f"→ {after}"
+
+
+def attachment(found: Attachment) -> str:
+    """Return one thing that travels along in one line: `+ referrer sha256:… (its type) of sha256:…`."""
+    sign = "=" if found.present else "+"
+    name = f"digest tag {found.tag}" if found.tag else f"referrer {found.digest.short}"
+    kind = f" ({found.artifact_type})" if found.artifact_type else ""
+    if found.before:
+        return f"~ {name}: {found.before.short} → {found.digest.short}"
+    return f"{sign} {name}{kind} of {found.subject.short}"
 
 
 def difference(found: Difference) -> str:

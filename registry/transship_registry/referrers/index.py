@@ -3,6 +3,7 @@
 Members and entries that others wrote are kept byte by byte.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -16,12 +17,18 @@ from transship_registry.reference import Reference
 
 _ALGORITHM_LIMIT: Final = 32
 _HEX_LIMIT: Final = 64
+_REFERRERS_TAG: Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64}")
 _EMPTY: Final = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 
 
 def referrers_tag(digest: Digest) -> str:
     """Return the tag that lists the referrers of `digest`: its algorithm and digits, as far as the spec lets them."""
     return f"{digest.algorithm[:_ALGORITHM_LIMIT]}-{digest.hex[:_HEX_LIMIT]}"
+
+
+def is_referrers_tag(tag: str) -> bool:
+    """Whether a tag has the form of one that lists referrers: `sha256-<hex>`, nothing behind it."""
+    return _REFERRERS_TAG.fullmatch(tag) is not None
 
 
 def check_referrers_index(index: Manifest, place: Reference) -> Manifest:

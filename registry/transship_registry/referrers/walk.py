@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, RegistryError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import OCI_INDEX, ManifestKind, manifest_kind
-from transship_registry.ports import RegistryReader, TagList
-from transship_registry.reference import Repository
+from transship_registry.ports import TagList
+from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.digest_tags import digest_tags
 from transship_registry.referrers.filters import ReferrerFilter, common_type, is_wanted
 from transship_registry.referrers.index import referrers_tag
@@ -18,6 +18,22 @@ from transship_registry.referrers.lists import ReferrerList, Via
 
 DEPTH_CAP: Final = 4
 """How far referrers of referrers are followed; a signature of a signature of an SBOM is three."""
+
+
+class ReferrerReader(Protocol):
+    """The part of `RegistryReader` that finds what is attached."""
+
+    async def head_manifest(self, reference: Reference) -> Descriptor | None:
+        """See `RegistryReader.head_manifest`."""
+        ...
+
+    async def get_manifest(self, reference: Reference) -> Manifest:
+        """See `RegistryReader.get_manifest`."""
+        ...
+
+    async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
+        """See `RegistryReader.list_referrers`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +65,9 @@ class ReferrerTree:
 
 
 async def walk_referrers(
-    reader: RegistryReader,
+    reader: ReferrerReader,
     repository: Repository,
-    manifest: Manifest,
+    image: Manifest | Descriptor,
     *,
     filters: Sequence[ReferrerFilter] = (),
     referrers: bool = True,
@@ -61,13 +77,14 @@ async def walk_referrers(
 ) -> ReferrerTree:
     """Find what is attached to an image of `repository`, to the children of an index, and to what was found.
 
+    Of an image that is given as a descriptor, the manifest is fetched only if it is an index.
     Referrers are looked for in `source`, if it is given, unless `referrers` is False; those that pass none of the
     `filters` are left out, with all that is attached to them alone. Digest tags are looked for among `tags`, those of
     `repository`. A referrers tag is no digest tag when its index was read as a list of referrers. The order depends
     on nothing but the content. What a registry refuses becomes one of the problems.
     """
     walk = _Walk(reader, repository, source or repository, tuple(filters), referrers, tags)
-    return await walk.run(manifest, depth)
+    return await walk.run(image, depth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +97,7 @@ class _Subject:
 
 @dataclass(eq=False, slots=True)
 class _Walk:
-    reader: RegistryReader
+    reader: ReferrerReader
     repository: Repository
     source: Repository
     filters: tuple[ReferrerFilter, ...]
@@ -89,13 +106,12 @@ class _Walk:
     seen: set[Digest] = field(default_factory=set[Digest])
     problems: set[str] = field(default_factory=set[str])
 
-    async def run(self, manifest: Manifest, depth: int) -> ReferrerTree:
+    async def run(self, image: Manifest | Descriptor, depth: int) -> ReferrerTree:
         """Go level by level; whatever was seen before is not looked at again, so that loops end."""
         if self.tags is not None and not self.tags.complete:
             self.problems.add(self.tags.problem)
         nodes: list[ReferrerNode] = []
-        self.seen.add(manifest.digest)
-        subjects = [_Subject(manifest.digest, self.repository), *await self._below(manifest, self.repository)]
+        subjects = await self._image(image)
         for level in range(1, depth + 2):
             fresh = self._fresh(await self._attached(subjects, level))
             if level > depth:
@@ -104,6 +120,12 @@ class _Walk:
             nodes += fresh
             subjects = await self._subjects(fresh)
         return ReferrerTree(tuple(nodes), tuple(sorted(self.problems)))
+
+    async def _image(self, image: Manifest | Descriptor) -> list[_Subject]:
+        if isinstance(image, Descriptor):
+            return await self._tree(image, self.repository)
+        self.seen.add(image.digest)
+        return [_Subject(image.digest, self.repository), *await self._below(image, self.repository)]
 
     def _fresh(self, found: Sequence[ReferrerNode]) -> list[ReferrerNode]:
         """Leave out referrers that were met before; a digest tag has to be copied whatever it names."""

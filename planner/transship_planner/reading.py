@@ -1,0 +1,37 @@
+"""A reader that asks no registry the same question twice."""
+
+from transship_planner.asking import Once
+from transship_registry.digest import Digest
+from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.ports import RegistryReader, TagList
+from transship_registry.reference import Reference, Repository
+from transship_registry.referrers.lists import ReferrerList
+
+
+class OnceReader:
+    """The questions of planning, each asked once; whoever asks again shares the answer or the error."""
+
+    def __init__(self, reader: RegistryReader) -> None:
+        self.list_tags = Once[Repository, TagList](reader.list_tags)
+        self._head_manifest = Once[Reference, Descriptor | None](reader.head_manifest)
+        self._get_manifest = Once[Reference, Manifest](reader.get_manifest)
+        self._head_blob = Once[tuple[Repository, Digest], int | None](lambda key: reader.head_blob(*key))
+        self._list_referrers = Once[tuple[Repository, Digest, str], ReferrerList](
+            lambda key: reader.list_referrers(*key)
+        )
+
+    async def head_manifest(self, reference: Reference) -> Descriptor | None:
+        """See `RegistryReader.head_manifest`."""
+        return await self._head_manifest(reference)
+
+    async def get_manifest(self, reference: Reference) -> Manifest:
+        """See `RegistryReader.get_manifest`."""
+        return await self._get_manifest(reference)
+
+    async def head_blob(self, repository: Repository, digest: Digest) -> int | None:
+        """See `RegistryReader.head_blob`."""
+        return await self._head_blob((repository, digest))
+
+    async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
+        """See `RegistryReader.list_referrers`."""
+        return await self._list_referrers((repository, digest, artifact_type))
