@@ -288,7 +288,6 @@ _WITHOUT_EFFECT: Final = (
     "lifecycle",
     "cacheCount",
     "cacheTime",
-    "blobLimit",
 )
 
 

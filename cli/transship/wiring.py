@@ -46,6 +46,7 @@ async def registries(desired: Desired | None, targets: Collection[Repository] = 
         user_agent=desired.user_agent if desired else "",
         skip_docker_config=desired.skip_docker_config if desired else False,
         targets=wanted,
+        chunk_max=desired.blob_limit if desired else 0,
     ) as opened:
         yield opened
         for warning in opened.credentials.warnings:

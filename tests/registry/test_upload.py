@@ -53,12 +53,14 @@ def run(
     server: RegistryServer,
     *,
     time: FakeTime | None = None,
+    chunk_max: int = 0,
     **settings: Unpack[Given],
 ) -> None:
     timing = (time or FakeTime()).timing
 
     async def connected() -> None:
-        async with HttpRegistry({server.host: plain(server, **settings)}, timing=timing) as client:
+        hosts = {server.host: plain(server, **settings)}
+        async with HttpRegistry(hosts, timing=timing, chunk_max=chunk_max) as client:
             await scenario(client, Repository.parse(f"{server.host}/team/app"))
 
     asyncio.run(connected())
@@ -149,6 +151,14 @@ def test_the_registry_may_ask_for_larger_chunks() -> None:
             str(4 * MIB),
             str(MIB + 123),
         ]
+
+
+def test_a_registry_may_not_ask_for_chunks_above_the_limit() -> None:
+    """B14.10: `blobLimit` bounds what it may ask for; here the rest is its last, shorter chunk."""
+    with RegistryServer(Options(chunk_min_length=5 * MIB)) as server:
+        run(send, server, blob_max=MIB, blob_chunk=MIB, chunk_max=3 * MIB)
+        assert stored(server)
+        assert server.requests.select("PATCH")[0].headers["content-length"] == str(3 * MIB)
 
 
 def test_chunks_have_a_size_of_their_own_without_settings() -> None:

@@ -40,7 +40,8 @@ class HttpRegistry:
 
     `settings` are looked up by the registry's name in references; a registry without any has the defaults.
     `credentials` None means those of the settings. Repositories among `targets`, and those that were written to, are
-    never read from a mirror, which may lag behind.
+    never read from a mirror, which may lag behind. `chunk_max` is the largest chunk, in bytes, that a registry may ask
+    for (0: 1 GiB).
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class HttpRegistry:
         timing: Timing | None = None,
         user_agent: str = "",
         targets: Collection[Repository] = (),
+        chunk_max: int = 0,
     ) -> None:
         self._settings = dict(settings or {})
         self._credentials = credentials
@@ -61,6 +63,7 @@ class HttpRegistry:
         self._timing = timing or Timing()
         self._user_agent = user_agent or USER_AGENT
         self._targets = set(targets)
+        self._chunk_max = chunk_max
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._hosts: dict[str, Host] = {}
         self._sessions: dict[tuple[Repository, Digest], upload_session.UploadSession] = {}
@@ -250,7 +253,7 @@ class HttpRegistry:
             timing=self._timing,
             user_agent=self._user_agent,
         )
-        return Host(settings, exchange, counters)
+        return Host(settings, exchange, counters, chunk_max=self._chunk_max)
 
     def _external(self, host: Host, source: download.Source, url: str) -> download.Source | None:
         """Return the place outside the registry where a foreign layer lies, to be asked anonymously.

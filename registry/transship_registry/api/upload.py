@@ -24,7 +24,8 @@ CHUNK_MIN: Final = 1024 * 1024
 """Bytes of the chunk below which a registry that finds chunks too large is not obeyed."""
 
 CHUNK_MAX: Final = 1024 * 1024 * 1024
-"""Bytes of the largest chunk that a registry may ask for with `OCI-Chunk-Min-Length` (semantics B14.10)."""
+"""Bytes of the largest chunk that a registry may ask for with `OCI-Chunk-Min-Length`, unless the host's settings say
+otherwise (semantics B14.10)."""
 
 
 async def upload_blob(
@@ -242,7 +243,7 @@ class _Upload:
 
     def _session_chunk(self, wanted_min: int) -> int:
         """Return how large a chunk shall be."""
-        wanted = max(self._host.settings.blob_chunk or CHUNK, min(wanted_min, CHUNK_MAX))
+        wanted = max(self._host.settings.blob_chunk or CHUNK, min(wanted_min, self._host.chunk_max or CHUNK_MAX))
         return min(wanted, self._host.learnt.chunk_limit or wanted)
 
     @asynccontextmanager

@@ -51,13 +51,17 @@ class Learnt:
 
 @dataclass(eq=False, slots=True)
 class Host:
-    """A registry, or a mirror that answers for `mirrored`, the name of another one."""
+    """A registry, or a mirror that answers for `mirrored`, the name of another one.
+
+    `chunk_max` is the largest chunk, in bytes, that it may ask for; 0 when nobody set a limit.
+    """
 
     settings: HostSettings
     exchange: Exchange
     counters: Counters
     learnt: Learnt = field(default_factory=Learnt)
     mirrored: str = ""
+    chunk_max: int = 0
 
     def path(self, repository: Repository) -> str:
         """Return the repository's name as this host knows it, the path prefix included (semantics B16.1)."""
