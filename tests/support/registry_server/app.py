@@ -117,7 +117,7 @@ class RegistryApp:
     async def _respond(self, request: Request) -> Response:
         slow = self._registry.faults.take(SlowResponses, request)
         if slow is not None:
-            await self._registry.pause(slow.seconds)
+            await self._registry.pause(slow.seconds, slow.released)
         try:
             failed = self._fail_by_fault(request)
             if failed is not None:

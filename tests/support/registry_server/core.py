@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from support.registry_server import documents
@@ -52,10 +53,13 @@ class Registry:
         self.presigned[signature] = grant
         return f"{self.side_url}/cdn/{grant.repository}/blobs/{grant.digest}?X-Signature={signature}"
 
-    async def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the server."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.closing.wait(), seconds)
+    async def pause(self, seconds: float, released: Callable[[], bool] | None = None) -> None:
+        """Wait, but not beyond the end of the server, nor after `released` has become true."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + seconds
+        while not (self.closing.is_set() or clock() >= end or (released is not None and released())):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.closing.wait(), end - clock() if released is None else 0.02)
 
     def require_repository(self, name: str) -> None:
         """Refuse with NAME_UNKNOWN unless the repository exists."""

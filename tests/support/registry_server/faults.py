@@ -109,9 +109,10 @@ class ResetConnection(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class SlowResponses(Fault):
-    """Wait before each answer, as a distant registry does."""
+    """Wait before each answer, as a distant registry does; no longer than until `released` says so."""
 
     seconds: float
+    released: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
