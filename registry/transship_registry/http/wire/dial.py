@@ -1,6 +1,7 @@
 """Opening connections: name resolution, TCP to the fastest address, a proxy's tunnel, TLS."""
 
 import asyncio
+import ipaddress
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ class Dialer:
             ssl=self.tls() if secure else None,
             server_hostname=host if secure else None,
             ssl_handshake_timeout=self.connect_timeout_s if secure else None,
-            happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY_S,
+            # A race of one has no use, and one that is cancelled may leak (https://github.com/python/cpython/pull/128475).
+            happy_eyeballs_delay=None if _is_address(host) else _HAPPY_EYEBALLS_DELAY_S,
         )
         return connection
 
@@ -100,6 +102,14 @@ class Dialer:
             return parse_response_head(connection.take(end + len(HEAD_END)), "CONNECT")
         except MalformedError as error:
             raise httpx.ProxyError(f"proxy {proxy} answers CONNECT with {error}") from None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
