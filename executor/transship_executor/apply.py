@@ -9,11 +9,14 @@ from typing import Protocol
 from transship_executor.copying import Copier, Job
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Outcome, Result, Status, Traffic
+from transship_executor.pacing import Pacing
+from transship_executor.slots import Slots
 from transship_executor.watching import Silent, Watcher
 from transship_planner.asking import for_each
 from transship_planner.forecast import WRITING
 from transship_planner.plan import Change, Plan
 from transship_registry.errors import ContentError, MissingContentError, TransshipError
+from transship_registry.http.timing import Timing
 from transship_registry.manifest import Descriptor, Manifest, reduce_index
 from transship_registry.ports import RegistryWriter
 
@@ -36,15 +39,20 @@ async def apply(
     images_at_once: int = IMAGES_AT_ONCE,
     watcher: Watcher | None = None,
     recorder: Recorder | None = None,
+    timing: Timing | None = None,
 ) -> Outcome:
     """Carry out the plan's changes, and go on when one fails.
 
     Cancelling the task is how a run is interrupted: what is under way stops where it is, no tag is left on incomplete
     content, and the outcome so far is returned. Raises only what `recorder` raises.
     """
-    run = _Run(registry, watcher or Silent(), recorder)
+    watcher = watcher or Silent()
+    slots = Slots(images_at_once)
+    run = _Run(registry, watcher, recorder, Pacing(registry, slots, timing or Timing(), watcher.change_delayed))
+    # Whoever waits for a quota gives up its place, and then there have to be others to take it.
+    at_work = len(plan.changes) if any(change.ratelimit for change in plan.changes) else images_at_once
     try:
-        await for_each(plan.changes, run.carry_out, images_at_once)
+        await for_each(plan.changes, slots.holding(run.carry_out), at_work)
     except asyncio.CancelledError:
         return run.outcome(plan, interrupted=True)
     return run.outcome(plan, interrupted=False)
@@ -53,8 +61,9 @@ async def apply(
 class _Run:
     """One run over the changes of a plan."""
 
-    def __init__(self, registry: RegistryWriter, watcher: Watcher, recorder: Recorder | None) -> None:
+    def __init__(self, registry: RegistryWriter, watcher: Watcher, recorder: Recorder | None, pacing: Pacing) -> None:
         self._registry = registry
+        self._pacing = pacing
         self._copier = Copier(registry)
         self._watcher = watcher
         self._recorder = recorder
@@ -97,6 +106,7 @@ class _Run:
     async def _write(self, change: Change, job: Job) -> Status:
         if _is_done(change, await self._registry.head_manifest(change.target)):
             return Status.ALREADY
+        await self._pacing.wait(change)
         manifest = await self._approved(change)
         try:
             await self._bring_and_tag(change, job, manifest)

@@ -24,8 +24,6 @@ def _wishes(entry: Entry) -> Iterator[str]:
         yield "digestTags"
     if entry.copy.force_recursive:
         yield "forceRecursive"
-    if entry.timing.ratelimit_min:
-        yield "ratelimit"
     if entry.lifecycle:
         yield "lifecycle"
     if entry.post_sync:
