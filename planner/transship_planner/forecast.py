@@ -107,8 +107,8 @@ def _never(pulls: SourcePulls, quota: PullQuota, coming: Iterable[Change]) -> It
     for entry, least in sorted(wants):
         if least > quota.limit:
             yield (
-                f"{entry}: ratelimit.min is {least}, but the whole quota of {pulls.registry} is {quota.limit} pulls: "
-                "apply would refuse to wait for what never comes; lower ratelimit.min, or log in for a larger quota"
+                f"{entry}: ratelimit.min is {least}, but the whole quota of {pulls.registry} is {quota.limit} pulls, "
+                "so nothing would be copied; lower ratelimit.min, or log in for a larger quota"
             )
 
 
