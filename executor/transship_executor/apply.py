@@ -41,7 +41,7 @@ async def apply(
     recorder: Recorder | None = None,
     timing: Timing | None = None,
 ) -> Outcome:
-    """Carry out the plan's changes, and go on when one fails.
+    """Carry out the plan's changes, and go on when one fails; those with a `ratelimit` may have to wait.
 
     Cancelling the task is how a run is interrupted: what is under way stops where it is, no tag is left on incomplete
     content, and the outcome so far is returned. Raises only what `recorder` raises.

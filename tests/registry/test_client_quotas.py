@@ -55,7 +55,7 @@ HEAD = "HEAD https://r.example/v2/app/manifests/1"
 )
 def test_the_quota_is_what_the_answer_says(headers: Mapping[str, str], expected: Quota | None) -> None:
     """With a window or without one; `x-ratelimit-*` counts requests, and no pulls."""
-    assert look(answer(**headers)) == (expected, [HEAD])
+    assert look(answer(200, **headers)) == (expected, [HEAD])
 
 
 def test_looking_costs_no_pull() -> None:
