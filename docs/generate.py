@@ -278,7 +278,6 @@ sync:
     fastCheck: true
     forceRecursive: true
     schedule: "@daily"
-    ratelimit: {min: 100}
     lifecycle: {product: app}
     hooks: {post_sync: [{cmd: "true"}]}
 """

@@ -1,5 +1,6 @@
 """How an apply shows its progress: bars on a terminal, plain lines elsewhere; always on standard error."""
 
+import logging
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from transship.invocation import LOG
 from transship_executor.outcome import Result, Status
-from transship_executor.watching import Watcher
+from transship_executor.watching import Delay, Watcher
 from transship_planner.plan import Change, Plan
 from transship_planner.render.wording import digests, size
+from transship_registry.quota import left
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -42,6 +44,17 @@ class Lines:
         """Say nothing at the usual log level."""
         LOG.debug("%s %s", change.action.value, change.target)
 
+    def change_delayed(self, change: Change, delay: Delay) -> None:
+        """Say what is waited for, at the usual log level once for all that wait for it."""
+        fields = {
+            "source-remain": delay.quota.remaining,
+            "source-limit": delay.quota.limit,
+            "step-min": delay.least,
+            "sleep": round(delay.again_s),
+        }
+        level = logging.DEBUG if delay.is_known else logging.INFO
+        LOG.log(level, "%s", waiting(change, delay), extra={"fields": fields})
+
     def bytes_sent(self, change: Change, count: int) -> None:
         """Say nothing."""
 
@@ -62,15 +75,30 @@ class Bars:
         """Show a bar for the change."""
         self._bars[str(change.target)] = self._progress.add_task(str(change.target), total=change.transfer or None)
 
+    def change_delayed(self, change: Change, delay: Delay) -> None:
+        """Hide the change's bar until bytes move, and say what is waited for, once for all that wait for it."""
+        self._progress.update(self._bars[str(change.target)], visible=False)
+        if not delay.is_known:
+            self._progress.console.print(waiting(change, delay), markup=False, highlight=False)
+
     def bytes_sent(self, change: Change, count: int) -> None:
         """Move the change's bar, and that of the whole."""
-        self._progress.advance(self._bars[str(change.target)], count)
+        self._progress.update(self._bars[str(change.target)], advance=count, visible=True)
         self._progress.advance(self._total, count)
 
     def change_ended(self, result: Result) -> None:
         """Replace the bar by a line."""
         self._progress.remove_task(self._bars.pop(str(result.change.target)))
         self._progress.console.print(ending(result), markup=False, highlight=False)
+
+
+def waiting(change: Change, delay: Delay) -> str:
+    """Return what a change waits for, in one line."""
+    return (
+        f"delaying for rate limit: {change.source.repository.registry} has "
+        f"{left(delay.quota.remaining, delay.quota.limit)} pulls left, min {delay.least}; "
+        f"looking again in {delay.again_s:.0f} s"
+    )
 
 
 def ending(result: Result) -> str:

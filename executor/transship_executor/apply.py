@@ -11,12 +11,15 @@ from transship_executor.attaching import Attacher
 from transship_executor.copying import Copier, Job
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Outcome, Result, Status, Traffic
+from transship_executor.pacing import Pacing
 from transship_executor.refreshing import still_lacking
+from transship_executor.slots import Slots
 from transship_executor.watching import Silent, Watcher
 from transship_planner.asking import for_each
 from transship_planner.forecast import WRITING
 from transship_planner.plan import Action, Change, Plan
 from transship_registry.errors import ContentError, MissingContentError, TransshipError
+from transship_registry.http.timing import Timing
 from transship_registry.manifest import Descriptor, Manifest, reduce_index
 from transship_registry.ports import RegistryWriter
 
@@ -39,15 +42,20 @@ async def apply(
     images_at_once: int = IMAGES_AT_ONCE,
     watcher: Watcher | None = None,
     recorder: Recorder | None = None,
+    timing: Timing | None = None,
 ) -> Outcome:
-    """Carry out the plan's changes, and go on when one fails.
+    """Carry out the plan's changes, and go on when one fails; those with a `ratelimit` may have to wait.
 
     Cancelling the task is how a run is interrupted: what is under way stops where it is, no tag is left on incomplete
     content, and the outcome so far is returned. Raises only what `recorder` raises.
     """
-    run = _Run(registry, watcher or Silent(), recorder)
+    watcher = watcher or Silent()
+    slots = Slots(images_at_once)
+    run = _Run(registry, watcher, recorder, Pacing(registry, slots, timing or Timing(), watcher.change_delayed))
+    # Whoever waits for a quota gives up its place, and then there have to be others to take it.
+    at_work = len(plan.changes) if any(change.ratelimit for change in plan.changes) else images_at_once
     try:
-        await for_each(plan.changes, run.carry_out, images_at_once)
+        await for_each(plan.changes, slots.holding(run.carry_out), at_work)
     except asyncio.CancelledError:
         return run.outcome(plan, interrupted=True)
     return run.outcome(plan, interrupted=False)
@@ -56,8 +64,9 @@ async def apply(
 class _Run:
     """One run over the changes of a plan."""
 
-    def __init__(self, registry: RegistryWriter, watcher: Watcher, recorder: Recorder | None) -> None:
+    def __init__(self, registry: RegistryWriter, watcher: Watcher, recorder: Recorder | None, pacing: Pacing) -> None:
         self._registry = registry
+        self._pacing = pacing
         self._copier = Copier(registry)
         self._attacher = Attacher(registry, self._copier)
         self._watcher = watcher
@@ -104,6 +113,7 @@ class _Run:
             return await self._refresh(change, job, found)
         if _is_done(change, found):
             return Status.DONE if await self._attacher.attach(change, job) else Status.ALREADY
+        await self._pacing.wait(change)
         await self._insist(job, lambda manifest: self._bring_and_tag(change, job, manifest), change)
         return Status.DONE
 
@@ -112,6 +122,7 @@ class _Run:
         _check_unmoved(change, found)
         lacking = await still_lacking(self._registry, change)
         if lacking:
+            await self._pacing.wait(change)
             job.doubted = frozenset(each.digest for each in change.content.manifests if not each.present)
             await self._insist(job, lambda manifest: self._copier.bring(job, manifest), change)
         return Status.DONE if await self._attacher.attach(change, job) or lacking else Status.ALREADY

@@ -11,7 +11,7 @@ import msgspec
 
 from transship_planner.contents import content_tree, lost_tree
 from transship_planner.differences import differences
-from transship_planner.forecast import forecast, shares
+from transship_planner.forecast import forecast, shares, shortages
 from transship_planner.observed import Contents, Observed, SeenAttachment, Sighting
 from transship_planner.plan import (
     FORMAT_VERSION,
@@ -24,6 +24,7 @@ from transship_planner.plan import (
     Mode,
     Plan,
     Problem,
+    RateLimit,
     StatePin,
     Unchanged,
     Version,
@@ -64,6 +65,7 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
     priced = tuple(
         msgspec.structs.replace(change, transfer=share.transfer) for change, share in zip(changes, costs, strict=True)
     )
+    expected = forecast(priced, costs, observed.quotas)
     return Plan(
         format_version=FORMAT_VERSION,
         tool_version=circumstances.tool_version,
@@ -72,9 +74,9 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
         state=circumstances.state,
         changes=priced,
         unchanged=_unchanged(in_sync, observed.present),
-        forecast=forecast(priced, costs),
+        forecast=expected,
         problems=tuple(sorted((*_problems(observed), *quarrels, *clashes), key=_problem_order)),
-        warnings=(*circumstances.warnings, *sorted(observed.warnings), *_skips(skipped)),
+        warnings=(*circumstances.warnings, *sorted(observed.warnings), *_skips(skipped), *shortages(expected, changes)),
         expires_at=circumstances.expires_at,
     )
 
@@ -142,6 +144,7 @@ def _change(sighting: Sighting, contents: Contents, circumstances: Circumstances
         platforms_wanted=wish.platforms.wanted if sighting.reduced is not None else (),
         include_external=external,
         backup=sighting.backup if sighting.restraint is None else None,
+        ratelimit=_rate_limit(sighting),
         content=tree,
         attached=_attached(sighting, contents),
         refused=wish.entry.copy.refused_referrers.value,
@@ -204,6 +207,13 @@ def _action(sighting: Sighting) -> Action:
     if sighting.needs_refresh:
         return Action.REFRESH
     return Action.UPDATE if sighting.target else Action.CREATE
+
+
+def _rate_limit(sighting: Sighting) -> RateLimit | None:
+    timing = sighting.wish.entry.timing
+    if not timing.ratelimit_min or sighting.restraint is not None:
+        return None
+    return RateLimit(min=timing.ratelimit_min, retry_s=timing.ratelimit_retry_s)
 
 
 def _reason(sighting: Sighting) -> str:

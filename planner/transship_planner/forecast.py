@@ -1,10 +1,11 @@
-"""What applying a plan will cost, told from the content trees alone."""
+"""What applying a plan will cost, told from the content trees, and whether the sources' quotas are enough for that."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from transship_planner.plan import Action, Change, ContentTree, Forecast, SourcePulls
+from transship_planner.plan import Action, Change, ContentTree, Forecast, PullQuota, SourcePulls
+from transship_registry.quota import Quota, left
 from transship_registry.reference import Repository
 
 WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.REFRESH})
@@ -49,8 +50,11 @@ def _brought(change: Change) -> Iterator[tuple[Repository, Repository, ContentTr
         yield from ((each.source, each.target, each.content) for each in change.attached if not each.present)
 
 
-def forecast(changes: Iterable[Change], costs: Iterable[Share]) -> Forecast:
-    """Add up the shares, and count the manifests that apply will GET from each source registry."""
+def forecast(changes: Iterable[Change], costs: Iterable[Share], quotas: Mapping[str, Quota]) -> Forecast:
+    """Add up the shares, and count the manifests that apply will GET from each source registry.
+
+    `quotas` are what is left of the pull quotas, by registry, as far as that is known.
+    """
     fetched = {
         (source, manifest.digest)
         for change in changes
@@ -64,8 +68,53 @@ def forecast(changes: Iterable[Change], costs: Iterable[Share]) -> Forecast:
         transfer=sum(share.transfer for share in costs),
         blobs=sum(share.blobs for share in costs),
         manifests=sum(share.manifests for share in costs),
-        pulls=tuple(SourcePulls(registry=name, manifests=count) for name, count in sorted(pulls.items())),
+        pulls=tuple(_pulls(name, count, quotas.get(name)) for name, count in sorted(pulls.items())),
     )
+
+
+def _pulls(registry: str, manifests: int, quota: Quota | None) -> SourcePulls:
+    if quota is None:
+        return SourcePulls(registry=registry, manifests=manifests)
+    seen = PullQuota(
+        remaining=quota.remaining, fits=manifests <= quota.remaining, limit=quota.limit, window_s=quota.window_s
+    )
+    return SourcePulls(registry=registry, manifests=manifests, quota=seen)
+
+
+def shortages(expected: Forecast, changes: Sequence[Change]) -> Iterator[str]:
+    """Say, for each source registry, that its quota is not enough for the plan, and what can be done about it."""
+    for pulls in expected.pulls:
+        if pulls.quota is not None:
+            pulled = [change for change in changes if _store(change.source.repository) == pulls.registry]
+            coming = [change for change in pulled if change.action in WRITING]
+            yield from _shortage(pulls, pulls.quota, coming)
+            yield from _never(pulls, pulls.quota, coming)
+
+
+def _shortage(pulls: SourcePulls, quota: PullQuota, coming: Iterable[Change]) -> Iterator[str]:
+    if quota.fits:
+        return
+    if all(change.ratelimit for change in coming):
+        advice = "apply will wait for more as ratelimit says; log in for a larger quota, or split the plan"
+    else:
+        advice = "give the entries ratelimit.min to let apply wait, log in for a larger quota, or split the plan"
+    yield (
+        f"{pulls.registry}: the plan takes {pulls.manifests} manifest pulls, "
+        f"but {left(quota.remaining, quota.limit)} are left; {advice}"
+    )
+
+
+def _never(pulls: SourcePulls, quota: PullQuota, coming: Iterable[Change]) -> Iterator[str]:
+    """Name the entries that want more to be left than there ever is."""
+    if quota.limit is None:
+        return
+    wants = {(change.entry, change.ratelimit.min) for change in coming if change.ratelimit}
+    for entry, least in sorted(wants):
+        if least > quota.limit:
+            yield (
+                f"{entry}: ratelimit.min is {least}, but the whole quota of {pulls.registry} is {quota.limit} pulls, "
+                "so nothing would be copied; lower ratelimit.min, or log in for a larger quota"
+            )
 
 
 def _store(repository: Repository) -> str:

@@ -25,6 +25,7 @@ from transship_planner.names.naming import Named, name_target
 from transship_planner.observed import Observed, Policy, Sighting, Trouble, Wish
 from transship_planner.plan import Action
 from transship_planner.platforms import check_lone_platform, expected_content
+from transship_planner.quotas import look_at_quotas
 from transship_planner.reading import OnceReader
 from transship_registry.digest import Digest
 from transship_registry.errors import (
@@ -74,6 +75,7 @@ async def observe(
         contents=look.contents,
         troubles=tuple(troubles),
         warnings=tuple(warning for listing in listings for warning in listing.warnings),
+        quotas=await look_at_quotas((seen for seen in sightings if contents and seen.is_changing), reader),
     )
 
 

@@ -8,6 +8,7 @@ from transship_planner.desired import Comparison, Entry, PlatformRule
 from transship_planner.plan import Action
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.walk import ReferrerNode
 
@@ -120,6 +121,7 @@ class Observed:
 
     `present` counts, per entry, the target tags known to exist without having been asked one by one. `contents`
     holds the manifests of what will change (sources whole, targets only their top) and is empty for a mere check.
+    `quotas` are the pull quotas that the source registries state, by registry.
     """
 
     sightings: tuple[Sighting, ...] = ()
@@ -127,3 +129,4 @@ class Observed:
     contents: Contents = field(default_factory=dict[Digest, Manifest])
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()
+    quotas: Mapping[str, Quota] = field(default_factory=dict[str, Quota])

@@ -4,7 +4,7 @@ These documents are the plan file's format 1 (architecture §4). A plan holds no
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -106,6 +106,13 @@ class Attachment(_Document, frozen=True, kw_only=True):
     content: ContentTree = ContentTree()
 
 
+class RateLimit(_Document, frozen=True, kw_only=True):
+    """How many pulls must be left at the source before a change is copied, and after how long to look again."""
+
+    min: Annotated[int, msgspec.Meta(ge=1)]
+    retry_s: Annotated[float, msgspec.Meta(ge=300)]
+
+
 class Change(_Document, frozen=True, kw_only=True):
     """One target reference that will change.
 
@@ -131,6 +138,7 @@ class Change(_Document, frozen=True, kw_only=True):
     platforms_wanted: tuple[Platform, ...] = ()
     include_external: bool = False
     backup: Reference | None = None
+    ratelimit: RateLimit | None = None
     content: ContentTree = ContentTree()
     attached: tuple[Attachment, ...] = ()
     refused: str = "fail"
@@ -182,11 +190,24 @@ class Unchanged(_Document, frozen=True, kw_only=True):
     entries: tuple[EntryCount, ...] = ()
 
 
+class PullQuota(_Document, frozen=True, kw_only=True):
+    """What a source registry said is left of its quota, in pulls, and whether the pulls foretold fit in it.
+
+    `window_s` is the time in seconds that the quota is for.
+    """
+
+    remaining: int
+    fits: bool
+    limit: int | None = None
+    window_s: int | None = None
+
+
 class SourcePulls(_Document, frozen=True, kw_only=True):
     """How many manifests apply will GET from one source registry, which is what quotas count."""
 
     registry: str
     manifests: int
+    quota: PullQuota | None = None
 
 
 class Forecast(_Document, frozen=True, kw_only=True):

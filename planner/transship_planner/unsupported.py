@@ -18,8 +18,6 @@ def unsupported(desired: Desired) -> tuple[str, ...]:
 
 
 def _wishes(entry: Entry) -> Iterator[str]:
-    if entry.timing.ratelimit_min:
-        yield "ratelimit"
     if entry.lifecycle:
         yield "lifecycle"
     if entry.post_sync:

@@ -8,6 +8,7 @@ from typing import Protocol
 from transship_registry.digest import Digest
 from transship_registry.inventory import Inventory
 from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import ReferrerList
 
@@ -38,6 +39,17 @@ class RegistryReader(Protocol):
 
     async def get_manifest(self, reference: Reference) -> Manifest:
         """Fetch a manifest and verify its digest; raises `NotFoundError` when it is absent."""
+        ...
+
+    async def pull_quota(self, reference: Reference) -> Quota | None:
+        """HEAD the manifest and return what the answer says of the pull quota; None when it says nothing.
+
+        Registries do not count HEAD as a pull. Raises `NotFoundError` when the manifest is absent.
+        """
+        ...
+
+    def stated_quota(self, repository: Repository) -> Quota | None:
+        """Return the pull quota that was stated last for this repository's registry, without asking; None if none."""
         ...
 
     async def head_blob(self, repository: Repository, digest: Digest) -> int | None:

@@ -14,6 +14,7 @@ from transship_registry.login.credentials import CredentialSources
 from transship_registry.login.tls import ssl_context
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, RegistryWriter, TagList
+from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import ReferrerList
 
@@ -33,6 +34,14 @@ class Registries:
     async def get_manifest(self, reference: Reference) -> Manifest:
         """Fetch a manifest and verify its digest; raises `NotFoundError` when it is absent."""
         return await self._at(reference.repository).get_manifest(reference)
+
+    async def pull_quota(self, reference: Reference) -> Quota | None:
+        """HEAD the manifest and return what the answer says of the pull quota; None when it says nothing."""
+        return await self._at(reference.repository).pull_quota(reference)
+
+    def stated_quota(self, repository: Repository) -> Quota | None:
+        """Return the pull quota that was stated last for this repository's registry; None if none."""
+        return self._at(repository).stated_quota(repository)
 
     async def head_blob(self, repository: Repository, digest: Digest) -> int | None:
         """Return the size in bytes of a blob; None when it is absent."""

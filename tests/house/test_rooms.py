@@ -45,7 +45,7 @@ def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
     assert {source: rooms for source, rooms in offenders.items() if rooms} == {}
 
 
-@pytest.mark.parametrize("module", ["observe", "diff", "drift", "platforms"])
+@pytest.mark.parametrize("module", ["observe", "diff", "drift", "platforms", "quotas"])
 def test_planning_is_never_handed_a_writer(module: str) -> None:
     """A plan that writes does not type-check, since the planner does not know the writing port."""
     text = (ROOMS["transship_planner"] / "transship_planner" / f"{module}.py").read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ from transship_planner.plan import ConfigPin, Mode
 from transship_planner.planfile import PlanFile, encode, save
 from transship_planner.render.text import render_text
 from transship_planner.unsupported import unsupported
+from transship_registry.quota import Quota
 
 PLANS = Path(__file__).parent / "plans"
 CASES = sorted(path.name for path in PLANS.iterdir())
@@ -55,6 +56,8 @@ def plan(case: Path) -> PlanFile:
     world = MemoryRegistry()
     for reference, description in described["images"].items():
         world.seed(reference, make_image(description))
+    for found, quotas in ((world.quotas, "quotas"), (world.stated, "stated")):
+        found.update({registry: Quota(**quota) for registry, quota in described.get(quotas, {}).items()})
     desired = load(str(case / described.get("config", "mirror.yaml")), environment={}, read_file=read_file)
     circumstances = Circumstances(
         tool_version="golden",

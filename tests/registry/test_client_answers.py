@@ -7,8 +7,9 @@ from transship_registry.digest import Digest
 from transship_registry.errors import AuthenticationError, NotFoundError, RateLimitedError, RegistryError
 from transship_registry.http.counters import Counters, RegistryWarning
 from transship_registry.http.origins import ForbiddenURLError, follow, follow_within, printable, same_origin, with_query
-from transship_registry.http.rate_limits import RateLimit, read_rate_limit, read_retry_after
+from transship_registry.http.rate_limits import read_rate_limit, read_retry_after
 from transship_registry.http.refusals import come_back, one_line, read_refusal, refused, unreachable
+from transship_registry.quota import Quota
 
 WALL = 1_700_000_000.0
 JSON = {"content-type": "application/json"}
@@ -20,17 +21,17 @@ D1 = Digest.of(b"one")
     [
         (
             {"ratelimit-limit": "9;w=21600", "ratelimit-remaining": "7;w=21600", "docker-ratelimit-source": "1.2.3.4"},
-            RateLimit(9, 7, 21600, "1.2.3.4"),
+            Quota(9, 7, 21600, "1.2.3.4"),
         ),
-        ({"RateLimit-Remaining": "0"}, RateLimit(None, 0)),
-        ({"x-ratelimit-limit": "180", "x-ratelimit-remaining": "179"}, RateLimit(180, 179)),
-        ({"ratelimit-limit": "100;w=60", "ratelimit-remaining": "5"}, RateLimit(100, 5, 60)),
+        ({"RateLimit-Remaining": "0"}, Quota(None, 0)),
+        ({"x-ratelimit-limit": "180", "x-ratelimit-remaining": "179"}, Quota(180, 179)),
+        ({"ratelimit-limit": "100;w=60", "ratelimit-remaining": "5"}, Quota(100, 5, 60)),
         ({"ratelimit-remaining": "many"}, None),
         ({"ratelimit-limit": "100;w=21600"}, None),
         ({}, None),
     ],
 )  # fmt: skip
-def test_a_quota_is_read_from_either_family_of_headers(headers: dict[str, str], expected: RateLimit | None) -> None:
+def test_a_quota_is_read_from_either_family_of_headers(headers: dict[str, str], expected: Quota | None) -> None:
     assert read_rate_limit(httpx.Headers(headers)) == expected
 
 
@@ -62,7 +63,7 @@ def test_warnings_and_the_last_quota_are_kept_once_each() -> None:
         RegistryWarning("r.example", "going away"),
         RegistryWarning("r.example", 'really "soon"'),
     ]
-    assert counters.rate_limit == RateLimit(None, 7)
+    assert counters.rate_limit == Quota(None, 7)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, RateLimitedError, RegistryError
 from transship_registry.hosts import Credential, HostSettings, TlsMode
-from transship_registry.http.rate_limits import RateLimit
 from transship_registry.mediatypes import ACCEPT, OCI_MANIFEST
+from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.secret import Secret
 
@@ -435,9 +435,9 @@ def test_quota_and_warnings_are_kept_for_those_who_ask() -> None:
             assert client.rate_limit(server.host) is None
             reference = Reference.parse(f"{server.host}/team/app:v1")
             await client.head_manifest(reference)
-            assert client.rate_limit(server.host) == RateLimit(100, 100, 21600, "192.0.2.1")
+            assert client.rate_limit(server.host) == Quota(100, 100, 21600, "192.0.2.1")
             await client.get_manifest(reference)
-            assert client.rate_limit(server.host) == RateLimit(100, 99, 21600, "192.0.2.1")
+            assert client.rate_limit(server.host) == Quota(100, 99, 21600, "192.0.2.1")
             assert [(one.registry, one.text) for one in client.warnings] == [
                 (server.host, "this registry will be retired")
             ]

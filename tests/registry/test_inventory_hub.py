@@ -19,9 +19,9 @@ from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
 from transship_registry.errors import NotFoundError
 from transship_registry.hosts import Credential, HostSettings, TlsMode
-from transship_registry.http.rate_limits import RateLimit
 from transship_registry.inventory import Inventory, InventorySource, TagFact
 from transship_registry.platform import Platform
+from transship_registry.quota import Quota
 from transship_registry.reference import DOCKER_HUB, Repository
 from transship_registry.secret import Secret
 
@@ -367,7 +367,7 @@ def test_the_quota_of_the_api_is_not_that_of_the_registry() -> None:
     async def scenario(client: HttpRegistry) -> None:
         await client.inventory(REPOSITORY)
         assert client.rate_limit(DOCKER_HUB) is None
-        assert client.rate_limit(server.url) == RateLimit(limit=180, remaining=179)
+        assert client.rate_limit(server.url) == Quota(limit=180, remaining=179)
         assert client.requests == {(server.url, "GET hub tags"): 1}
 
     headers = {"X-RateLimit-Limit": "180", "X-RateLimit-Remaining": "179", "X-RateLimit-Reset": "1700000060"}

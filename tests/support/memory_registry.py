@@ -12,6 +12,7 @@ from transship_registry.errors import ContentError, NotFoundError, RegistryError
 from transship_registry.inventory import Inventory, InventorySource, TagFact
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
+from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import Referrer, ReferrerList
 
@@ -30,6 +31,8 @@ class MemoryRegistry:
 
     `calls` records every question and order as `(method, reference)`. `fail` maps such a pair to the error that
     it meets. `before_call` is called with the pair before it is carried out: this is where a test moves the world.
+    `quotas` is what a look at the pull quota finds, by registry or, first, by repository; `stated` is what registries
+    have stated in passing.
     """
 
     def __init__(self) -> None:
@@ -37,6 +40,8 @@ class MemoryRegistry:
         self.calls: list[tuple[str, str]] = []
         self.fail: dict[tuple[str, str], TransshipError] = {}
         self.mounts = True
+        self.quotas: dict[str, Quota | None] = {}
+        self.stated: dict[str, Quota] = {}
         self.before_call: Callable[[str, str], None] = lambda method, reference: None
 
     def seed(self, reference: str, image: Image) -> Reference:
@@ -83,6 +88,18 @@ class MemoryRegistry:
         self._met("head_manifest", reference)
         digest = self._digest(reference)
         return self.shelves[reference.repository].manifests[digest].descriptor if digest else None
+
+    async def pull_quota(self, reference: Reference) -> Quota | None:
+        """See `RegistryReader.pull_quota`."""
+        self._met("pull_quota", reference)
+        if self._digest(reference) is None:
+            raise NotFoundError("HEAD manifest", str(reference), "not found", status=404)
+        repository = reference.repository
+        return self.quotas.get(str(repository), self.quotas.get(repository.registry))
+
+    def stated_quota(self, repository: Repository) -> Quota | None:
+        """See `RegistryReader.stated_quota`."""
+        return self.stated.get(repository.registry)
 
     async def get_manifest(self, reference: Reference) -> Manifest:
         """See `RegistryReader.get_manifest`."""

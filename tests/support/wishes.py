@@ -20,7 +20,7 @@ from transship_planner.tags.tagrules import Selection, TagPattern, TagSet
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 from transship_registry.reference import Reference, Repository
 
-__all__ = ["Entry", "desired", "image", "repository"]
+__all__ = ["Entry", "desired", "image", "repository", "sparing"]
 
 
 def image(
@@ -50,6 +50,11 @@ def repository(
     sets = (TagSet(allow=tuple(TagPattern(pattern) for pattern in allow)),) if allow else ()
     scope = RepositoryScope(Repository.parse(source), Repository.parse(target), Selection(sets))
     return _entry(scope, comparison, platforms, DEFAULT_MEDIA_TYPES)
+
+
+def sparing(entry: Entry, minimum: int, retry_s: float = 300.0) -> Entry:
+    """The entry with a `ratelimit`."""
+    return replace(entry, timing=replace(entry.timing, ratelimit_min=minimum, ratelimit_retry_s=retry_s))
 
 
 def desired(*entries: Entry) -> Desired:

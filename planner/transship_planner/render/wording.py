@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
-from transship_planner.plan import Action, Attachment, Change, Difference, Plan
+from transship_planner.plan import Action, Attachment, Change, Difference, Plan, SourcePulls
 from transship_registry.platform import Platform
+from transship_registry.quota import left
 
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
 _SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
@@ -78,9 +79,14 @@ def cost(plan: Plan) -> str:
     if not expected.blobs and not expected.manifests:
         return ""
     parts = f"{plural(expected.blobs, 'blob')} and {plural(expected.manifests, 'manifest')}"
-    pulls = ", ".join(f"{pull.manifests} from {pull.registry}" for pull in expected.pulls)
+    pulls = ", ".join(map(_pulls, expected.pulls))
     text = f"To transfer: at most {size(expected.transfer)} in {parts}."
     return f"{text} Manifest pulls: {pulls}." if pulls else text
+
+
+def _pulls(pulls: SourcePulls) -> str:
+    quota = f" ({left(pulls.quota.remaining, pulls.quota.limit)} left)" if pulls.quota else ""
+    return f"{pulls.manifests} from {pulls.registry}{quota}"
 
 
 def _shorten(value: str) -> str:

@@ -19,7 +19,7 @@ from transship_registry.http.exchange import Exchange
 from transship_registry.http.host import Host
 from transship_registry.http.limiter import DEFAULT_CONCURRENT, HostLimiter
 from transship_registry.http.origins import ForbiddenURLError, follow
-from transship_registry.http.rate_limits import RateLimit
+from transship_registry.http.rate_limits import read_pull_quota
 from transship_registry.http.timing import Timing
 from transship_registry.http.transport import TransportSettings, open_transport
 from transship_registry.inventory import Inventory
@@ -27,6 +27,7 @@ from transship_registry.login.logins import ConfiguredCredential, CredentialSour
 from transship_registry.login.tls import ssl_context
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
+from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import ReferrerList
 
@@ -101,7 +102,7 @@ class HttpRegistry:
         """What the registries warned of, once each."""
         return tuple(warning for host in self._hosts.values() for warning in host.counters.warnings)
 
-    def rate_limit(self, registry: str) -> RateLimit | None:
+    def rate_limit(self, registry: str) -> Quota | None:
         """Return the quota as the registry last stated it; None when it never did."""
         host = self._hosts.get(registry)
         return host.counters.rate_limit if host else None
@@ -109,6 +110,20 @@ class HttpRegistry:
     async def head_manifest(self, reference: Reference) -> Descriptor | None:
         """Return media type, digest and size of the manifest; None when it is absent (404)."""
         return await self._read(reference.repository, lambda host: manifests.head_manifest(host, reference))
+
+    async def pull_quota(self, reference: Reference) -> Quota | None:
+        """HEAD a manifest and return the quota that its answer states, be it a mirror's; None when it states none.
+
+        None, too, where HEAD cannot be asked. Raises `NotFoundError` when the manifest is absent.
+        """
+        return read_pull_quota(
+            await self._read(reference.repository, lambda host: manifests.head_quota(host, reference))
+        )
+
+    def stated_quota(self, repository: Repository) -> Quota | None:
+        """Return the pull quota that the registry stated last; None when it did not, or a mirror may have answered."""
+        *mirrors, upstream = self._readers(repository)
+        return None if mirrors else upstream.counters.pull_quota
 
     async def get_manifest(self, reference: Reference) -> Manifest:
         """Fetch a manifest and verify its digest; raises `NotFoundError` when it is absent."""

@@ -1,5 +1,6 @@
 """Manifests at a registry: head, get and put (distribution-spec § Pull, § Push)."""
 
+from collections.abc import Collection
 from typing import Final
 
 import httpx
@@ -13,9 +14,10 @@ from transship_registry.errors import (
     RegistryError,
     UnsupportedError,
 )
-from transship_registry.http.exchange import Answer
+from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.header_numbers import read_number
 from transship_registry.http.host import Host
+from transship_registry.http.rate_limits import read_pull_quota
 from transship_registry.http.refusals import Refusal
 from transship_registry.login.scopes import pull, push
 from transship_registry.manifest import MANIFEST_LIMIT, Descriptor, Manifest
@@ -26,6 +28,7 @@ PUSH_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of the largest manifest that is sent; the spec asks registries for no more (§ Pushing Manifests)."""
 
 _ACCEPT = {"Accept": ACCEPT}
+_HEAD_REFUSED = frozenset({405, 501})
 _CONTENT_MISSING = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN")
 _IMMUTABLE_WORDS = ("immutable", "already exists", "imagetagalreadyexists", "overwrit")
 """ECR: 400 TAG_INVALID or ImageTagAlreadyExistsException; Harbor: 412 PRECONDITION; GAR and Quay: 400 or 409."""
@@ -38,19 +41,10 @@ async def head_manifest(host: Host, reference: Reference) -> Descriptor | None:
     `Docker-Content-Digest` the bytes have to be hashed (https://github.com/concourse/registry-image-resource/issues/249).
     """
     if not (host.settings.disable_head or host.learnt.head_refused):
-        call = host.call(
-            "HEAD manifest",
-            reference.repository,
-            f"manifests/{reference.identifier}",
-            reference=reference,
-            scopes=frozenset({pull(host.path(reference.repository))}),
-            headers=_ACCEPT,
-            ok=frozenset({200, 404, 405, 501}),
-        )
-        answer = await host.exchange.fetch(call)
+        answer = await host.exchange.fetch(_head(host, reference, ok={200, 404, 405, 501}))
         if answer.status == 404:
             return None
-        host.learnt.head_refused = answer.status in {405, 501}
+        host.learnt.head_refused = answer.status in _HEAD_REFUSED
         described = _describe(answer, reference) if answer.status == 200 else None
         if described is not None:
             return described
@@ -58,6 +52,32 @@ async def head_manifest(host: Host, reference: Reference) -> Descriptor | None:
         return (await get_manifest(host, reference)).descriptor
     except NotFoundError:
         return None
+
+
+async def head_quota(host: Host, reference: Reference) -> httpx.Headers:
+    """HEAD a manifest for what the headers say of quotas; none where HEAD is not to be asked, since GET costs a pull.
+
+    Whoever has no pulls left may be answered 429 here, too; that is an answer as long as it states the quota.
+    """
+    if host.settings.disable_head or host.learnt.head_refused:
+        return httpx.Headers()
+    answer = await host.exchange.fetch(_head(host, reference, ok={200, 405, 429, 501}))
+    if answer.status == 429 and read_pull_quota(answer.headers) is None:
+        answer = await host.exchange.fetch(_head(host, reference, ok={200, 405, 501}))
+    host.learnt.head_refused = answer.status in _HEAD_REFUSED
+    return answer.headers
+
+
+def _head(host: Host, reference: Reference, *, ok: Collection[int]) -> Call:
+    return host.call(
+        "HEAD manifest",
+        reference.repository,
+        f"manifests/{reference.identifier}",
+        reference=reference,
+        scopes=frozenset({pull(host.path(reference.repository))}),
+        headers=_ACCEPT,
+        ok=frozenset(ok),
+    )
 
 
 async def get_manifest(host: Host, reference: Reference) -> Manifest:

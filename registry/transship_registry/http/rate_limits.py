@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+
+from transship_registry.quota import Quota
 
 _QUOTA = re.compile(r"\s*(\d{1,15})(?!\d)\s*(?:;\s*w=(\d{1,15})(?!\d))?")
 _SECONDS = re.compile(r"\d+(?:\.\d+)?")
@@ -11,35 +12,28 @@ _UNIX_TIME = 1_000_000_000
 """A number this large is a moment, not a delay: Docker Hub's `X-Retry-After` (https://github.com/docker/docs/issues/22916)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """A quota as the registry last stated it.
-
-    `limit` and `remaining` count requests in a window of `window_s` seconds; `source` is what the registry counts them
-    for (an address or an account). None where the registry did not say.
-    """
-
-    limit: int | None
-    remaining: int
-    window_s: int | None = None
-    source: str = ""
+def read_rate_limit(headers: Mapping[str, str]) -> Quota | None:
+    """Read the quota headers, of pulls or else of requests (`x-ratelimit-*`); None without a usable one."""
+    return read_pull_quota(headers) or _read_quota(headers, "x-ratelimit-")
 
 
-def read_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
-    """Read the quota headers (`ratelimit-remaining: 76;w=21600`, or `x-ratelimit-*`); None without a usable one."""
-    for prefix in ("ratelimit-", "x-ratelimit-"):
-        remaining = _QUOTA.match(headers.get(f"{prefix}remaining", ""))
-        if remaining is None:
-            continue
-        limit = _QUOTA.match(headers.get(f"{prefix}limit", ""))
-        window = remaining[2] or (limit[2] if limit else None)
-        return RateLimit(
-            limit=int(limit[1]) if limit else None,
-            remaining=int(remaining[1]),
-            window_s=int(window) if window else None,
-            source=headers.get("docker-ratelimit-source", ""),
-        )
-    return None
+def read_pull_quota(headers: Mapping[str, str]) -> Quota | None:
+    """Read what is left of the pulls: `ratelimit-remaining: 76;w=21600`, or `76`; None without a usable header."""
+    return _read_quota(headers, "ratelimit-")
+
+
+def _read_quota(headers: Mapping[str, str], prefix: str) -> Quota | None:
+    remaining = _QUOTA.match(headers.get(f"{prefix}remaining", ""))
+    if remaining is None:
+        return None
+    limit = _QUOTA.match(headers.get(f"{prefix}limit", ""))
+    window = remaining[2] or (limit[2] if limit else None)
+    return Quota(
+        limit=int(limit[1]) if limit else None,
+        remaining=int(remaining[1]),
+        window_s=int(window) if window else None,
+        source=headers.get("docker-ratelimit-source", ""),
+    )
 
 
 def read_retry_after(headers: Mapping[str, str], wall: float) -> float | None:

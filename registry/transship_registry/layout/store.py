@@ -21,6 +21,7 @@ from transship_registry.layout.opened import OpenLayout
 from transship_registry.layout.referrers import add_referrer, list_referrers
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
+from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import ReferrerList
 
@@ -90,6 +91,14 @@ class LayoutStore:
         """Read a manifest and verify its digest; raises `NotFoundError` when it is absent."""
         layout = self._layout(reference.repository)
         return await self._offload.run(layout.get_manifest, reference)
+
+    async def pull_quota(self, reference: Reference) -> Quota | None:
+        """Return None: a layout has no quota."""
+        return None
+
+    def stated_quota(self, repository: Repository) -> Quota | None:
+        """Return None: a layout has no quota."""
+        return None
 
     async def head_blob(self, repository: Repository, digest: Digest) -> int | None:
         """Return the size in bytes of a blob; None when it is absent."""
