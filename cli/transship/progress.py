@@ -1,5 +1,6 @@
 """How an apply shows its progress: bars on a terminal, plain lines elsewhere; always on standard error."""
 
+import logging
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -31,8 +32,22 @@ def watching(plan: Plan, *, colors: bool) -> Generator[Watcher]:
         TransferSpeedColumn(),
     )
     console = Console(stderr=True, no_color=not colors)
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress, _log_above_bars():
         yield Bars(progress, plan)
+
+
+@contextmanager
+def _log_above_bars() -> Generator[None]:
+    """Send log lines to where rich shows them above the bars, which it does with all that goes to `sys.stderr`."""
+    handlers = [handler for handler in LOG.handlers if isinstance(handler, logging.StreamHandler)]
+    streams = [handler.stream for handler in handlers]
+    for handler in handlers:
+        handler.setStream(sys.stderr)
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, streams, strict=True):
+            handler.setStream(stream)
 
 
 class Lines:

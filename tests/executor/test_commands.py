@@ -236,7 +236,7 @@ def test_a_command_that_cannot_be_killed_is_left_behind(monkeypatch: pytest.Monk
     def refuse(group: int, number: int) -> None:
         raise PermissionError(group, number)
 
-    monkeypatch.setattr(commands.os, "killpg", refuse)
+    monkeypatch.setattr(os, "killpg", refuse)
     monkeypatch.setattr(commands, "_REAPING_S", 0.1)
     assert run("sleep 2", timeout_s=0.2, grace_s=0.1) == ("it is not done after 0.2s, and cannot be killed", [])
     with suppress(ChildProcessError):
