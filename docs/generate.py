@@ -280,7 +280,6 @@ sync:
     schedule: "@daily"
     ratelimit: {min: 100}
     lifecycle: {product: app}
-    hooks: {post_sync: [{cmd: "true"}]}
 """
 _WITHOUT_EFFECT: Final = (
     "fastCheck",
