@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, TypeAlias, cast
 
 from transship.invocation import LOG
 from transship_executor.outcome import Result, Status
@@ -14,6 +14,8 @@ from transship_planner.render.wording import digests, size
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+_Stream: TypeAlias = "logging.StreamHandler[TextIO]"
 
 
 @contextmanager
@@ -39,7 +41,7 @@ def watching(plan: Plan, *, colors: bool) -> Generator[Watcher]:
 @contextmanager
 def _log_above_bars() -> Generator[None]:
     """Send log lines to where rich shows them above the bars, which it does with all that goes to `sys.stderr`."""
-    handlers = [handler for handler in LOG.handlers if isinstance(handler, logging.StreamHandler)]
+    handlers = [cast(_Stream, handler) for handler in LOG.handlers if isinstance(handler, logging.StreamHandler)]
     streams = [handler.stream for handler in handlers]
     for handler in handlers:
         handler.setStream(sys.stderr)

@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,7 +59,7 @@ class Hooks:
     """The hooks of one run of a plan: those of `entries`, and those that run `last`.
 
     `environment` is what they inherit. In a list of hooks each waits for the one before; one that fails ends the list,
-    unless its failure is tolerated.
+    unless its failure is tolerated. What the plan refuses, or could not plan, counts as failed.
     """
 
     def __init__(
@@ -73,8 +74,9 @@ class Hooks:
     ) -> None:
         self._entries = {entry.name: entry for entry in entries if entry.post_sync}
         self._last = last
-        self._plan = plan
         self._digest = digest
+        blocked = (change.entry for change in plan.changes if change.action is Action.BLOCKED)
+        self._undone = Counter((*blocked, *(problem.entry for problem in plan.problems)))
         self._environment = environment
         self._watcher = watcher
         self._begun: set[str] = set()
@@ -87,7 +89,7 @@ class Hooks:
         if entry is None or not copied:
             return
         self._begun.add(name)
-        failed = self._failed(results, name)
+        failed = _failed(results) + self._undone[name]
         source, target = str(entry.scope.source), str(entry.scope.target)
         await self._run_list(name, entry.post_sync, _Occasion(name, source, target, copied, failed, not failed))
 
@@ -100,7 +102,7 @@ class Hooks:
         if interrupted:
             self._note_what_did_not_run(outcome)
         else:
-            failed = self._failed(outcome.results)
+            failed = _failed(outcome.results) + self._undone.total()
             is_success = not failed and not self._failures
             occasion = _Occasion("", "", "", _copied(outcome.results), failed, is_success)
             try:
@@ -110,14 +112,6 @@ class Hooks:
         order = (*self._entries, _LAST)
         failures = tuple(self._failures[name] for name in order if name in self._failures)
         return replace(outcome, interrupted=interrupted, failed_hooks=failures)
-
-    def _failed(self, results: Iterable[Result], entry: str | None = None) -> int:
-        """Count the images, of an entry or of all, that failed, were refused, or could not be planned."""
-        unplanned = [problem for problem in self._plan.problems if entry in {None, problem.entry}]
-        blocked = [
-            change for change in self._plan.changes if change.action is Action.BLOCKED and entry in {None, change.entry}
-        ]
-        return sum(result.status in _FAILURES for result in results) + len(unplanned) + len(blocked)
 
     def _note_what_did_not_run(self, outcome: Outcome) -> None:
         """Note the entries of which something was copied, and that were not yet done: no later run makes up for it."""
@@ -184,6 +178,10 @@ def _copied(results: Iterable[Result]) -> tuple[str, ...]:
         for result in results
         if result.status is Status.DONE and result.change.after is not None
     )
+
+
+def _failed(results: Iterable[Result]) -> int:
+    return sum(result.status in _FAILURES for result in results)
 
 
 def _name(owner: str, position: int) -> str:

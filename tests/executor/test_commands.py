@@ -10,14 +10,18 @@ from pathlib import Path
 import pytest
 
 from transship_executor import commands
-from transship_executor.commands import LINE_LIMIT, OUTPUT_LIMIT, run_command
+from transship_executor.commands import GRACE_S, LINE_LIMIT, OUTPUT_LIMIT, run_command
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 PATIENCE_S = 30.0
 
 
 def run(
-    command: str, *, environment: Mapping[str, str] = ENVIRONMENT, timeout_s: float = PATIENCE_S, grace_s: float = 10.0
+    command: str,
+    *,
+    environment: Mapping[str, str] = ENVIRONMENT,
+    timeout_s: float = PATIENCE_S,
+    grace_s: float = GRACE_S,
 ) -> tuple[str, list[str]]:
     """Run a command to its end; return why it failed, and the lines that it wrote."""
     lines: list[str] = []
@@ -217,7 +221,7 @@ def cancelled(command: str, grace_s: float, *, twice: bool) -> list[str]:
 def test_a_cancelled_command_is_ended_with_its_group(tmp_path: Path) -> None:
     """It may clean up, as after a timeout."""
     command = f"trap 'echo cleaned; exit' TERM; sleep 300 & echo $! > {tmp_path}/pid; echo begun; wait"
-    assert cancelled(command, PATIENCE_S, twice=False) == ["begun", "cleaned"]
+    assert cancelled(command, GRACE_S, twice=False) == ["begun", "cleaned"]
     assert eventually(lambda: is_gone(int((tmp_path / "pid").read_text())))
 
 
