@@ -279,7 +279,6 @@ sync:
     forceRecursive: true
     schedule: "@daily"
     lifecycle: {product: app}
-    hooks: {post_sync: [{cmd: "true"}]}
 """
 _WITHOUT_EFFECT: Final = (
     "schedule",

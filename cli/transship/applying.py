@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from transship.exits import Exit, most_specific, of_outcome, of_plan
+from transship.hooking import hooks_of
 from transship.invocation import LOG, Invocation, now
 from transship.planning import make_plan, print_plan
 from transship.progress import watching
@@ -16,6 +17,8 @@ from transship.summary import render_outcome
 from transship.versions import tool_version
 from transship.wiring import find_config, load_config, registries, state_store
 from transship_executor.apply import IMAGES_AT_ONCE, apply
+from transship_executor.hooks import Hooks
+from transship_executor.outcome import Outcome
 from transship_executor.recording import StateRecorder, begin
 from transship_planner.config import config_digest
 from transship_planner.desired import Desired
@@ -26,19 +29,22 @@ from transship_registry.ports import RegistryWriter
 from transship_state.filestore import FileStore
 
 
-async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Path | None) -> int:
+async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Path | None, with_hooks: bool) -> int:
     """Apply a saved plan."""
     saved = read(plan_file)
     desired = load_config(invocation) if find_config(invocation) else None
     if desired is not None:
         _check_config(saved, desired, plan_file)
     targets = {change.target.repository for change in saved.plan.changes}
+    hooks = hooks_of(desired, saved, wanted=with_hooks)
     async with registries(desired, targets) as opened:
-        code = await _carry_out(invocation, saved, opened, desired, state_store(desired, state_file))
+        code = await _carry_out(invocation, saved, opened, desired, state_store(desired, state_file), hooks)
     return most_specific(Exit(code), _unplanned(saved))
 
 
-async def apply_now(invocation: Invocation, *, missing: bool, state_file: Path | None, approved: bool) -> int:
+async def apply_now(
+    invocation: Invocation, *, missing: bool, state_file: Path | None, approved: bool, with_hooks: bool
+) -> int:
     """Plan, show the plan, ask unless it is approved already, and apply."""
     desired = load_config(invocation)
     store = state_store(desired, state_file)
@@ -46,12 +52,13 @@ async def apply_now(invocation: Invocation, *, missing: bool, state_file: Path |
         saved = await make_plan(desired, opened, missing=missing, store=store)
         print_plan(saved, "text")
         problems = _unplanned(saved)
+        hooks = hooks_of(desired, saved, wanted=with_hooks)
         if not saved.plan.pending:
-            return problems
+            return most_specific(problems, await _only_hooks(hooks))
         if not approved and not _ask():
             LOG.info("Nothing was changed.")
             return most_specific(Exit.ERROR, problems)
-        return most_specific(problems, Exit(await _carry_out(invocation, saved, opened, desired, store)))
+        return most_specific(problems, Exit(await _carry_out(invocation, saved, opened, desired, store, hooks)))
 
 
 async def _carry_out(
@@ -60,6 +67,7 @@ async def _carry_out(
     registry: RegistryWriter,
     desired: Desired | None,
     store: FileStore | None,
+    hooks: Hooks,
 ) -> int:
     with ExitStack() as stack:
         recorder = None
@@ -74,8 +82,18 @@ async def _carry_out(
             images_at_once=(desired.parallel if desired else 0) or IMAGES_AT_ONCE,
             watcher=watcher,
             recorder=recorder,
+            after_entry=hooks.after_entry,
         )
+    outcome = await hooks.after_all(outcome)  # with the state's lock released: a hook may want to look at the state
     sys.stdout.write(render_outcome(outcome))
+    return of_outcome(outcome)
+
+
+async def _only_hooks(hooks: Hooks) -> Exit:
+    """Run the hooks that come last though there is nothing to apply; only a failure is worth a summary."""
+    outcome = await hooks.after_all(Outcome(()))
+    if outcome.failed_hooks:
+        sys.stdout.write(render_outcome(outcome))
     return of_outcome(outcome)
 
 

@@ -53,6 +53,6 @@ def of_outcome(outcome: Outcome) -> Exit:
         codes.append(Exit.INTERRUPTED)
     if outcome.count(Status.CONFLICT):
         codes.append(Exit.STALE)
-    if outcome.count(Status.FAILED):
+    if outcome.count(Status.FAILED) or outcome.failed_hooks:
         codes.append(Exit.ERROR)
     return most_specific(*codes)

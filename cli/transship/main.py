@@ -53,6 +53,7 @@ StateOption = Annotated[
 MissingOption = Annotated[
     bool, typer.Option("--missing", help="Only tags that the target lacks; existing ones are not compared.")
 ]
+NoHooksOption = Annotated[bool, typer.Option("--no-hooks", help="Do not run the hooks of the configuration.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the plan.")]
 ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to print what was found.")]
 
@@ -127,6 +128,7 @@ def apply(
     auto_approve: Annotated[bool, typer.Option("--auto-approve", help="Do not ask before applying.")] = False,
     missing: MissingOption = False,
     state: StateOption = None,
+    no_hooks: NoHooksOption = False,
 ) -> None:
     """Copy exactly what a plan approved, where the target still is as the plan saw it."""
     from transship import applying
@@ -135,9 +137,13 @@ def apply(
     if plan_file is not None and (missing or auto_approve):
         raise typer.BadParameter("a plan file is approved already: it goes without --missing and --auto-approve")
     if plan_file is not None:
-        invocation.finish(applying.apply_file(invocation, plan_file, state_file=state))
+        invocation.finish(applying.apply_file(invocation, plan_file, state_file=state, with_hooks=not no_hooks))
     else:
-        invocation.finish(applying.apply_now(invocation, missing=missing, state_file=state, approved=auto_approve))
+        invocation.finish(
+            applying.apply_now(
+                invocation, missing=missing, state_file=state, approved=auto_approve, with_hooks=not no_hooks
+            )
+        )
 
 
 @app.command()
@@ -145,12 +151,15 @@ def once(
     context: typer.Context,
     missing: MissingOption = False,
     state: StateOption = None,
+    no_hooks: NoHooksOption = False,
 ) -> None:
     """Plan and apply in one go without asking, as regsync's once does."""
     from transship import applying
 
     invocation = _started(context)
-    invocation.finish(applying.apply_now(invocation, missing=missing, state_file=state, approved=True))
+    invocation.finish(
+        applying.apply_now(invocation, missing=missing, state_file=state, approved=True, with_hooks=not no_hooks)
+    )
 
 
 @app.command()

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, TypeAlias, cast
 
 from transship.invocation import LOG
 from transship_executor.outcome import Result, Status
@@ -15,6 +15,8 @@ from transship_registry.quota import left
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+_Stream: TypeAlias = "logging.StreamHandler[TextIO]"
 
 
 @contextmanager
@@ -33,8 +35,22 @@ def watching(plan: Plan, *, colors: bool) -> Generator[Watcher]:
         TransferSpeedColumn(),
     )
     console = Console(stderr=True, no_color=not colors)
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress, _log_above_bars():
         yield Bars(progress, plan)
+
+
+@contextmanager
+def _log_above_bars() -> Generator[None]:
+    """Send log lines to where rich shows them above the bars, which it does with all that goes to `sys.stderr`."""
+    handlers = [cast(_Stream, handler) for handler in LOG.handlers if isinstance(handler, logging.StreamHandler)]
+    streams = [handler.stream for handler in handlers]
+    for handler in handlers:
+        handler.setStream(sys.stderr)
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, streams, strict=True):
+            handler.setStream(stream)
 
 
 class Lines:

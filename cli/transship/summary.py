@@ -24,10 +24,12 @@ def _lines(outcome: Outcome) -> Iterator[str]:
             about = "" if result.status is Status.CONFLICT else f"{result.change.target}: "
             yield f"{_TOLD[result.status]}: {about}{result.message}"
         yield from (f"warning: {warning}" for warning in result.warnings)
+    yield from (f"hook failed: {failure}" for failure in outcome.failed_hooks)
     if outcome.interrupted:
         yield "Interrupted. Apply the same plan again to go on; no tag points at incomplete content."
     counts = [f"{outcome.count(Status.DONE)} applied", f"{outcome.count(Status.ALREADY)} already as planned"]
     counts += [f"{count} {words}" for status, words in _TOLD.items() if (count := outcome.count(status))]
+    counts += [f"{plural(len(outcome.failed_hooks), 'hook')} failed"] if outcome.failed_hooks else []
     yield f"Apply: {', '.join(counts)}."
     traffic = outcome.traffic
     if traffic.manifests:

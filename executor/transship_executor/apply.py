@@ -4,7 +4,8 @@ Nothing is resolved again at the source: manifests are fetched by digest (archit
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from transship_executor.attaching import Attacher
@@ -35,6 +36,14 @@ class Recorder(Protocol):
         ...
 
 
+class AfterEntry(Protocol):
+    """Whoever acts when an entry is done; it takes up one of the slots for images while it does."""
+
+    async def __call__(self, entry: str, results: Sequence[Result], /) -> None:
+        """Act on the results of all changes of an entry, in the plan's order."""
+        ...
+
+
 async def apply(
     plan: Plan,
     registry: RegistryWriter,
@@ -43,22 +52,45 @@ async def apply(
     watcher: Watcher | None = None,
     recorder: Recorder | None = None,
     timing: Timing | None = None,
+    after_entry: AfterEntry | None = None,
 ) -> Outcome:
     """Carry out the plan's changes, and go on when one fails; those with a `ratelimit` may have to wait.
 
     Cancelling the task is how a run is interrupted: what is under way stops where it is, no tag is left on incomplete
-    content, and the outcome so far is returned. Raises only what `recorder` raises.
+    content, and the outcome so far is returned. Raises only what `recorder` and `after_entry` raise.
     """
     watcher = watcher or Silent()
     slots = Slots(images_at_once)
     run = _Run(registry, watcher, recorder, Pacing(registry, slots, timing or Timing(), watcher.change_delayed))
+    entries = _Entries(plan)
+
+    async def carry_out(change: Change) -> None:
+        await run.carry_out(change)
+        if entries.is_done_with(change) and after_entry is not None:
+            await after_entry(change.entry, run.results(entries.changes[change.entry]))
+
     # Whoever waits for a quota gives up its place, and then there have to be others to take it.
     at_work = len(plan.changes) if any(change.ratelimit for change in plan.changes) else images_at_once
     try:
-        await for_each(plan.changes, slots.holding(run.carry_out), at_work)
+        await for_each(plan.changes, slots.holding(carry_out), at_work)
     except asyncio.CancelledError:
         return run.outcome(plan, interrupted=True)
     return run.outcome(plan, interrupted=False)
+
+
+class _Entries:
+    """The changes of each entry, and how many of them are still to be done."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.changes: defaultdict[str, list[Change]] = defaultdict(list)
+        for change in plan.changes:
+            self.changes[change.entry].append(change)
+        self._left = {entry: len(changes) for entry, changes in self.changes.items()}
+
+    def is_done_with(self, change: Change) -> bool:
+        """Note that a change has ended, and tell whether it was the last one of its entry."""
+        self._left[change.entry] -= 1
+        return not self._left[change.entry]
 
 
 class _Run:
@@ -75,11 +107,14 @@ class _Run:
 
     def outcome(self, plan: Plan, *, interrupted: bool) -> Outcome:
         """Return how far the run came."""
-        ended = (
+        return Outcome(self.results(plan.changes), interrupted)
+
+    def results(self, changes: Iterable[Change]) -> tuple[Result, ...]:
+        """Return how these changes ended."""
+        return tuple(
             self._results.get(str(change.target)) or Result(change, Status.NOT_STARTED, "the run was interrupted")
-            for change in plan.changes
+            for change in changes
         )
-        return Outcome(tuple(ended), interrupted)
 
     async def carry_out(self, change: Change) -> None:
         """Carry out one change and say how it ended."""

@@ -53,11 +53,26 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class HookFailure:
+    """A hook that failed: where it is written, and what became of it. The command itself is nobody's business."""
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """The results of all changes, in the plan's order; `interrupted` when the run was stopped from outside."""
+    """The results of all changes, in the plan's order; `interrupted` when the run was stopped from outside.
+
+    `failed_hooks` are those that make the run a failure.
+    """
 
     results: Sequence[Result]
     interrupted: bool = False
+    failed_hooks: Sequence[HookFailure] = ()
 
     def count(self, status: Status) -> int:
         """Return how many changes ended so."""

@@ -144,6 +144,7 @@ class Hook:
     cmd: str
     timeout_s: float = 60.0
     continue_on_error: bool = False
+    mark: Mark | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

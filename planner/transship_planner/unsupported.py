@@ -12,13 +12,9 @@ def unsupported(desired: Desired) -> tuple[str, ...]:
         for entry in desired.entries
         if (wishes := tuple(_wishes(entry)))
     ]
-    if desired.post_sync:
-        warnings.append("sync.hooks is read but not carried out yet")
     return tuple(warnings)
 
 
 def _wishes(entry: Entry) -> Iterator[str]:
     if entry.lifecycle:
         yield "lifecycle"
-    if entry.post_sync:
-        yield "hooks"

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from support import images
 from support.program import command, environment, transship
 
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 QUESTION = b"Apply these changes? [y/N]"
 
 
@@ -81,6 +83,21 @@ def test_on_a_terminal_there_are_bars_and_then_lines(folder: Path) -> None:
     assert "in all" in shown
     assert "done: ocidir://mirror:1 →" in shown
     assert "Apply: 2 applied, 0 already as planned." in shown
+
+
+def test_what_hooks_say_stands_above_the_bars(folder: Path) -> None:
+    """Whole lines, although bars are drawn and wiped away below them."""
+    hook = "echo '[b]one[/b]'; sleep 0.5; echo two"
+    with (folder / "mirror.yaml").open("a") as file:
+        file.write(f'defaults: {{hooks: {{post_sync: [{{cmd: "{hook}"}}]}}}}\n')
+    code, shown = run_on_terminal(folder, "once")
+    assert code == 0
+    lines = [_CONTROL.sub("", line).rpartition("\r")[2] for line in shown.split("\r\n")]
+    assert [line for line in lines if "post_sync" in line] == [
+        "hook: mirror.yaml:2:32: sync[0].hooks.post_sync[0]",
+        "sync[0].hooks.post_sync[0]: [b]one[/b]",
+        "sync[0].hooks.post_sync[0]: two",
+    ]
 
 
 @pytest.mark.parametrize(("answer", "code", "applied"), [(b"y\n", 0, True), (b"n\n", 1, False), (b"\n", 1, False)])

@@ -1,6 +1,7 @@
 """Applying a plan: the approved digests, each target only if it is as planned, and the same again changes nothing."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_executor.apply import apply
-from transship_executor.outcome import Outcome, Status
+from transship_executor.outcome import Outcome, Result, Status
 from transship_planner.desired import PlatformRule
 from transship_planner.diff import Circumstances, diff
 from transship_planner.observe import observe
@@ -283,6 +284,31 @@ def test_a_blob_that_was_said_to_exist_is_sent_once_more() -> None:
     assert statuses(carry_out(made, world)) == [Status.DONE]
     assert world.count("upload_blob") == 4
     assert world.calls.count(("upload_blob", f"dst.io/app@{lied_about}")) == 1
+
+
+def test_whoever_acts_after_an_entry_is_called_once_its_last_change_has_ended() -> None:
+    """Once for each entry that has changes, with all of its results in the plan's order, however they ended."""
+    world = MemoryRegistry()
+    for tag in ("1", "2", "3"):
+        world.seed(f"src.io/app:{tag}", images.single(tag))
+    made = plan(
+        world,
+        wishes.repository("src.io/app", "dst.io/app", allow=("1", "3")),
+        wishes.repository("src.io/app", "dst.io/app", allow=("2",)),
+    )
+    world.fail["put_manifest", "dst.io/app:1"] = RegistryError("PUT manifest", "dst.io/app:1", "403", status=403)
+    seen: list[tuple[str, list[tuple[str | None, Status]], bool]] = []
+
+    async def after_entry(entry: str, results: Sequence[Result]) -> None:
+        ended = [(result.change.target.tag, result.status) for result in results]
+        seen.append((entry, ended, world.tagged("dst.io/app:3") is not None))
+
+    outcome = asyncio.run(apply(made, world, images_at_once=1, after_entry=after_entry))
+    assert statuses(outcome) == [Status.FAILED, Status.DONE, Status.DONE]
+    assert seen == [
+        ("sync[1]", [("2", Status.DONE)], False),
+        ("sync[0]", [("1", Status.FAILED), ("3", Status.DONE)], True),
+    ]
 
 
 @pytest.mark.parametrize("side", ["head", "put"])

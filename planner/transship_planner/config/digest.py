@@ -20,7 +20,7 @@ from transship_registry.reference import Reference, Repository
 
 Document: TypeAlias = "str | int | float | bool | list[Document] | dict[str, Document] | None"
 
-_PLACES = frozenset({"name", "mark", "marks", "backup"})
+_PLACES = frozenset({"name", "mark"})
 _ENDPOINT = ("registry", "hostname", "tls", "path_prefix", "mirrors", "priority")
 
 
@@ -71,12 +71,12 @@ def _composite(value: object) -> Document:
 
 
 def _said(value: object, but: frozenset[str] = frozenset()) -> dict[str, Document]:
-    """Return the fields of a value that differ from their defaults, `but` those.
+    """Return the fields of a value that differ from their defaults, `but` those and what does not count for equality.
 
     A setting that a later version of transship knows, and a file does not use, leaves the file's digest as it is.
     """
     assert dataclasses.is_dataclass(value)  # every other part of an entry has its own form above
-    fields = (field for field in dataclasses.fields(value) if field.name not in but)
+    fields = (field for field in dataclasses.fields(value) if field.compare and field.name not in but)
     parts = ((field, getattr(value, field.name)) for field in fields)
     return {field.name: _value(part) for field, part in parts if part != _default(field)}
 

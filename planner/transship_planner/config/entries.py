@@ -213,4 +213,5 @@ def _hook(hook: Section, problems: Problems) -> Hook:
         cmd=hook.text("cmd"),
         timeout_s=timeout / SECOND,
         continue_on_error=hook.flag("continue_on_error"),
+        mark=hook.mark,
     )
