@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from transship_planner.asking import Once, for_each
+from transship_planner.dating import Dates
 from transship_planner.desired import (
     Comparison,
     Desired,
@@ -70,7 +71,9 @@ async def observe(
         present={listing.entry.name: listing.present for listing in listings if listing.present},
         contents=look.contents,
         troubles=tuple(troubles),
-        warnings=tuple(warning for listing in listings for warning in listing.warnings),
+        warnings=(*(warning for listing in listings for warning in listing.warnings), *look.dates.warnings),
+        untouched=tuple(wish for listing in listings for wish in listing.untouched),
+        told=look.dates.digests,
     )
 
 
@@ -83,6 +86,7 @@ class _Listing:
     present: int = 0
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()
+    untouched: tuple[Wish, ...] = ()
 
 
 class _Look:
@@ -94,6 +98,7 @@ class _Look:
         self._tags = Once[Repository, TagList](reader.list_tags)
         self._head = Once[Reference, Descriptor | None](reader.head_manifest)
         self._manifest = Once[Reference, Manifest](reader.get_manifest)
+        self.dates = Dates(reader.inventory)
         self.contents: dict[Digest, Manifest] = {}
 
     async def list_entry(self, entry: Entry) -> _Listing:
@@ -149,7 +154,8 @@ class _Look:
             return _Listing(entry, troubles=(Trouble(entry.name, str(scope.source), message),))
         if shortage := scope.selection.shortage(listed.tags):
             return _Listing(entry, troubles=(Trouble(entry.name, str(scope.source), shortage),))
-        selected = scope.selection.select(listed.tags)
+        dates = await self.dates.for_selection(scope.selection, scope.source, listed.tags)
+        selected = scope.selection.select(listed.tags, dates)
         if not selected:
             warning = f"{entry.name}: no tag of {scope.source} matches ({len(listed.tags)} listed)"
             return _Listing(entry, warnings=(warning,))
@@ -162,6 +168,7 @@ class _Look:
             present=sum(wish.target in existing for wish in wishes),
             troubles=troubles,
             warnings=tuple(f"{entry.name}: {name.warning}" for name in named.values() if name.warning),
+            untouched=tuple(wish for wish in wishes if wish.target in existing and wish.is_immutable),
         )
 
     def _wish(self, entry: Entry, source: Reference, target: Reference) -> Wish:
@@ -186,7 +193,7 @@ class _Look:
     async def sight(self, wish: Wish) -> Sighting | Trouble:
         """See what the two tags of a wish point at."""
         try:
-            return _with_backup(await self._look_at(wish))
+            return await self._with_date(_with_backup(await self._look_at(wish)))
         except TransshipError as error:
             return Trouble(wish.entry.name, str(wish.target), str(error))
 
@@ -201,6 +208,13 @@ class _Look:
         if not wish.platforms.wanted:
             return Sighting(wish, source, source, target)
         return await self._select_platforms(wish, source, target)
+
+    async def _with_date(self, sighting: Sighting) -> Sighting:
+        """Ask when the source was pushed, if the entry makes that matter."""
+        wish, source = sighting.wish, sighting.source
+        if not wish.entry.min_age_s or not sighting.is_changing or source is None:
+            return sighting
+        return replace(sighting, pushed=await self.dates.pushed(wish.source, source.digest))
 
     async def _select_platforms(self, wish: Wish, source: Descriptor, target: Descriptor | None) -> Sighting:
         where = wish.source.at(source.digest)
@@ -261,6 +275,7 @@ def _joined(entry: Entry, listings: Sequence[_Listing]) -> _Listing:
         sum(listing.present for listing in listings),
         tuple(trouble for listing in listings for trouble in listing.troubles),
         tuple(warning for listing in listings for warning in listing.warnings),
+        tuple(wish for listing in listings for wish in listing.untouched),
     )
 
 

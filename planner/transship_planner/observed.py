@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 from transship_planner.desired import Comparison, Entry, PlatformRule
@@ -21,6 +22,11 @@ class Wish:
     comparison: Comparison = Comparison.DIGEST
 
     @property
+    def is_immutable(self) -> bool:
+        """Whether the target tag never changes once it is there."""
+        return self.entry.copy.is_immutable(self.target.identifier)
+
+    @property
     def platforms(self) -> PlatformRule:
         """Which platforms of the source are wanted."""
         return self.entry.copy.platforms
@@ -30,11 +36,21 @@ class Wish:
 class Restraint:
     """Why a target tag is left as it is, though it is not as wanted.
 
-    `action` is HELD when time or a person will let the change go, and BLOCKED when a policy refuses it.
+    `action` is HELD when time or a person will let the change go, and BLOCKED when a policy refuses it. `until` is when
+    time will, in RFC 3339, UTC; empty when that is not known.
     """
 
     action: Action
     reason: str
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """When a registry says that a digest was pushed to its tag; `told_by` is what says so."""
+
+    at: datetime
+    told_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,8 @@ class Sighting:
 
     `source` is None when it did not have to be asked; `expected` is what the target tag should point at, which differs
     from `source` where platforms are selected; `reduced` holds the index that was built for several platforms; `backup`
-    is where the image that is about to be replaced will be kept; `restraint` is why it is not replaced now.
+    is where the image that is about to be replaced will be kept; `restraint` is why it is not replaced now. `pushed`
+    is asked for only where the entry has a `min_age`.
     """
 
     wish: Wish
@@ -53,6 +70,7 @@ class Sighting:
     reduced: Manifest | None = None
     backup: Reference | None = None
     restraint: Restraint | None = None
+    pushed: Pushed | None = None
 
     @property
     def in_sync(self) -> bool:
@@ -97,6 +115,8 @@ class Observed:
 
     `present` counts, per entry, the target tags known to exist without having been asked one by one. `contents`
     holds the manifests of what will change (sources whole, targets only their top) and is empty for a mere check.
+    `untouched` are the immutable tags among those counted as present; `told` is what source tags point at by what their
+    registries told on other occasions, which may be minutes old.
     """
 
     sightings: tuple[Sighting, ...] = ()
@@ -104,3 +124,5 @@ class Observed:
     contents: Contents = field(default_factory=dict[Digest, Manifest])
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()
+    untouched: tuple[Wish, ...] = ()
+    told: Mapping[Reference, Digest] = field(default_factory=dict[Reference, Digest])

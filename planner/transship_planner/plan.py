@@ -93,7 +93,7 @@ class Change(_Document, frozen=True, kw_only=True):
     point at. They differ when `platforms_wanted` selects: one platform gives that child, several give a reduced index
     that is built from `source_digest` again and must have the digest of `after`. `before` is absent when the target tag
     was; `backup` is where that content is kept before the tag moves. `transfer` is how many bytes this change adds to
-    the transfer of the whole plan, at most.
+    the transfer of the whole plan, at most. `held_until` is when a held change may be planned, if time decides.
     """
 
     action: Action
@@ -112,6 +112,7 @@ class Change(_Document, frozen=True, kw_only=True):
     differences: tuple[Difference, ...] = ()
     transfer: int = 0
     risks: tuple[str, ...] = ()
+    held_until: str = ""
 
 
 class Problem(_Document, frozen=True, kw_only=True):
