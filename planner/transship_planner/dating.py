@@ -30,7 +30,7 @@ class Dates:
         self._ask = ask
         self._facts = Once[Repository, _Facts](self._learn)
         self.digests: dict[Reference, Digest] = {}
-        self.warnings: list[str] = []
+        self.warnings: dict[Repository, str] = {}
 
     async def for_selection(
         self, selection: Selection, repository: Repository, tags: Sequence[str]
@@ -57,7 +57,7 @@ class Dates:
         except TransshipError as error:
             found = Inventory(tags=(), source=InventorySource.TAGS, problem=str(error))
         if found.problem:
-            self.warnings.append(
+            self.warnings[repository] = (
                 f"the push dates of {repository} are not all known: {found.problem}; without them, keep_last orders "
                 "tags that are no versions by name, and min_age goes by the state"
             )

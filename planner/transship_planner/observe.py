@@ -71,7 +71,7 @@ async def observe(
         present={listing.entry.name: listing.present for listing in listings if listing.present},
         contents=look.contents,
         troubles=tuple(troubles),
-        warnings=(*(warning for listing in listings for warning in listing.warnings), *look.dates.warnings),
+        warnings=(*(warning for listing in listings for warning in listing.warnings), *look.dates.warnings.values()),
         untouched=tuple(wish for listing in listings for wish in listing.untouched),
         told=look.dates.digests,
     )

@@ -157,7 +157,7 @@ class _Question:
             name.target,
             selected=explanation.selected and is_it and not shortage,
             explanation=explanation,
-            notes=(*filter(None, (shortage,)), *self._notes(source, name)),
+            notes=(*filter(None, (shortage, self.dates.warnings.get(scope.source))), *self._notes(source, name)),
         )
 
     def _notes(self, source: Reference, name: Named) -> Iterator[str]:
