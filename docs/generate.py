@@ -224,7 +224,8 @@ def _kind(kind: Kind) -> str:
         case Whole():
             return "whole number" if kind.minimum is None else f"whole number from {kind.minimum}"
         case Duration():
-            return "duration, or nanoseconds" if kind.bare_nanoseconds else "duration"
+            also = "; `d` is a day" if kind.days else ""
+            return "duration, or nanoseconds" if kind.bare_nanoseconds else f"duration{also}"
         case ListOf():
             return f"list: {_kind(kind.item)}"
         case _:

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from transship_executor.apply import IMAGES_AT_ONCE, apply
 from transship_executor.hooks import Hooks
 from transship_executor.outcome import Outcome
 from transship_executor.recording import StateRecorder, begin
+from transship_executor.remembering import has_to_remember, remember
 from transship_planner.config import config_digest
 from transship_planner.desired import Desired
 from transship_planner.errors import PlanError, StalePlanError
@@ -43,17 +44,24 @@ async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Pat
 
 
 async def apply_now(
-    invocation: Invocation, *, missing: bool, state_file: Path | None, approved: bool, with_hooks: bool
+    invocation: Invocation,
+    *,
+    missing: bool,
+    state_file: Path | None,
+    approved: bool,
+    with_hooks: bool,
+    ignored: Sequence[str] = (),
 ) -> int:
     """Plan, show the plan, ask unless it is approved already, and apply."""
     desired = load_config(invocation)
     store = state_store(desired, state_file)
     async with registries(desired) as opened:
-        saved = await make_plan(desired, opened, missing=missing, store=store)
+        saved = await make_plan(desired, opened, missing=missing, store=store, ignored=ignored)
         print_plan(saved, "text")
         problems = _unplanned(saved)
         hooks = hooks_of(desired, saved, wanted=with_hooks)
         if not saved.plan.pending:
+            _remember(saved, store)
             return most_specific(problems, await _only_hooks(hooks))
         if not approved and not _ask():
             LOG.info("Nothing was changed.")
@@ -74,6 +82,7 @@ async def _carry_out(
         if store is not None:
             stack.enter_context(store.lock("apply", now))
             state = begin(store, saved.plan.state, tool_version=tool_version())
+            state = remember(store, state, saved.plan, tool_version=tool_version(), now=now())
             recorder = StateRecorder(store, state, plan=saved.digest, tool_version=tool_version(), now=now)
         watcher = stack.enter_context(watching(saved.plan, colors=invocation.colors))
         outcome = await apply(
@@ -95,6 +104,15 @@ async def _only_hooks(hooks: Hooks) -> Exit:
     if outcome.failed_hooks:
         sys.stdout.write(render_outcome(outcome))
     return of_outcome(outcome)
+
+
+def _remember(saved: PlanFile, store: FileStore | None) -> None:
+    """Write what was seen into the state when there is nothing to apply."""
+    if store is None or not has_to_remember(store.read(), saved.plan):
+        return
+    with store.lock("apply", now):
+        state = begin(store, saved.plan.state, tool_version=tool_version())
+        remember(store, state, saved.plan, tool_version=tool_version(), now=now())
 
 
 def _unplanned(saved: PlanFile) -> Exit:

@@ -8,6 +8,7 @@ from transship.exits import Exit, most_specific
 from transship.invocation import Invocation
 from transship.wiring import find_config, load_config, registries, state_store
 from transship_planner.drift import DriftReport, find_drift
+from transship_planner.immutability import immutable_targets
 from transship_planner.render.wording import plural
 from transship_state.errors import StateError
 
@@ -22,7 +23,7 @@ async def drift(invocation: Invocation, *, state_file: Path | None, form: str) -
     if state is None:
         raise StateError(f"{store.path}: there is no state yet; `transship apply --state {store.path}` records one")
     async with registries(desired) as opened:
-        report = await find_drift(state.records, opened)
+        report = await find_drift(state.records, opened, immutable_targets(desired) if desired else lambda _: False)
     sys.stdout.write(_as_json(report) if form == "json" else _as_text(report))
     return most_specific(Exit.ERROR if report.problems else Exit.OK, Exit.PENDING if report.drifts else Exit.OK)
 
@@ -46,6 +47,7 @@ def _as_json(report: DriftReport) -> str:
                 "recorded": str(drift.recorded),
                 "found": str(drift.found) if drift.found else None,
                 "entry": drift.record.entry,
+                "immutable_tag_moved": drift.immutable_moved,
             }
             for drift in report.drifts
         ],

@@ -24,7 +24,7 @@ async def why(invocation: Invocation, text: str, *, tags_from: Path | None, form
         reasons = await ask(desired, reference, listed)
     else:
         async with registries(desired) as opened:
-            reasons = await ask(desired, reference, opened.list_tags)
+            reasons = await ask(desired, reference, opened.list_tags, opened.inventory)
     sys.stdout.write(_as_json(reference, reasons) if form == "json" else _as_text(reference, reasons))
     return Exit.OK if _is_selected(reasons) else Exit.ERROR
 

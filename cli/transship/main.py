@@ -54,6 +54,14 @@ MissingOption = Annotated[
     bool, typer.Option("--missing", help="Only tags that the target lacks; existing ones are not compared.")
 ]
 NoHooksOption = Annotated[bool, typer.Option("--no-hooks", help="Do not run the hooks of the configuration.")]
+IgnoreMinAgeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore-min-age",
+        metavar="REF",
+        help="Do not hold this source or target for min_age, or only this digest of it; repeatable.",
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the plan.")]
 ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to print what was found.")]
 
@@ -93,6 +101,7 @@ def plan(
     ] = False,
     form: FormatOption = Format.TEXT,
     state: StateOption = None,
+    ignore_min_age: IgnoreMinAgeOption = None,
 ) -> None:
     """Show what apply would change; exit 1 when something cannot be planned."""
     from transship import planning
@@ -100,7 +109,13 @@ def plan(
     invocation = _started(context)
     invocation.finish(
         planning.plan(
-            invocation, out=out, missing=missing, detailed=detailed_exitcode, form=form.value, state_file=state
+            invocation,
+            out=out,
+            missing=missing,
+            detailed=detailed_exitcode,
+            form=form.value,
+            state_file=state,
+            ignored=ignore_min_age or (),
         )
     )
 
@@ -129,19 +144,27 @@ def apply(
     missing: MissingOption = False,
     state: StateOption = None,
     no_hooks: NoHooksOption = False,
+    ignore_min_age: IgnoreMinAgeOption = None,
 ) -> None:
     """Copy exactly what a plan approved, where the target still is as the plan saw it."""
     from transship import applying
 
     invocation = _started(context)
-    if plan_file is not None and (missing or auto_approve):
-        raise typer.BadParameter("a plan file is approved already: it goes without --missing and --auto-approve")
+    if plan_file is not None and (missing or auto_approve or ignore_min_age):
+        raise typer.BadParameter(
+            "a plan file is approved already: it goes without --missing, --auto-approve and --ignore-min-age"
+        )
     if plan_file is not None:
         invocation.finish(applying.apply_file(invocation, plan_file, state_file=state, with_hooks=not no_hooks))
     else:
         invocation.finish(
             applying.apply_now(
-                invocation, missing=missing, state_file=state, approved=auto_approve, with_hooks=not no_hooks
+                invocation,
+                missing=missing,
+                state_file=state,
+                approved=auto_approve,
+                with_hooks=not no_hooks,
+                ignored=ignore_min_age or (),
             )
         )
 
@@ -152,13 +175,21 @@ def once(
     missing: MissingOption = False,
     state: StateOption = None,
     no_hooks: NoHooksOption = False,
+    ignore_min_age: IgnoreMinAgeOption = None,
 ) -> None:
     """Plan and apply in one go without asking, as regsync's once does."""
     from transship import applying
 
     invocation = _started(context)
     invocation.finish(
-        applying.apply_now(invocation, missing=missing, state_file=state, approved=True, with_hooks=not no_hooks)
+        applying.apply_now(
+            invocation,
+            missing=missing,
+            state_file=state,
+            approved=True,
+            with_hooks=not no_hooks,
+            ignored=ignore_min_age or (),
+        )
     )
 
 
@@ -167,12 +198,13 @@ def check(
     context: typer.Context,
     missing: MissingOption = False,
     form: ListFormatOption = ListFormat.TEXT,
+    state: StateOption = None,
 ) -> None:
     """Exit 0 when the targets are as the configuration wants them, 2 when not."""
     from transship import planning
 
     invocation = _started(context)
-    invocation.finish(planning.check(invocation, missing=missing, form=form.value))
+    invocation.finish(planning.check(invocation, missing=missing, form=form.value, state_file=state))
 
 
 @app.command()

@@ -4,6 +4,8 @@ import json
 import secrets
 import shlex
 import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from transship.exits import Exit, most_specific, of_plan
@@ -14,24 +16,35 @@ from transship_planner.config import config_digest
 from transship_planner.desired import Desired
 from transship_planner.diff import Circumstances, diff
 from transship_planner.errors import PlanError
+from transship_planner.immutability import moved_tags
 from transship_planner.observe import observe
 from transship_planner.plan import ConfigPin, Mode, StatePin
 from transship_planner.planfile import PlanFile, encode, read, save
+from transship_planner.quarantine import Quarantine, bypasses
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
 from transship_planner.unsupported import unsupported
 from transship_registry.ports import CatalogueReader
+from transship_registry.reference import Reference
 from transship_state.filestore import FileStore
 
 
 async def plan(
-    invocation: Invocation, *, out: Path | None, missing: bool, detailed: bool, form: str, state_file: Path | None
+    invocation: Invocation,
+    *,
+    out: Path | None,
+    missing: bool,
+    detailed: bool,
+    form: str,
+    state_file: Path | None,
+    ignored: Sequence[str] = (),
 ) -> int:
     """Plan, print the plan, and write the plan file when one is wanted."""
     desired = load_config(invocation)
     async with registries(desired) as opened:
-        saved = await make_plan(desired, opened, missing=missing, store=state_store(desired, state_file))
+        store = state_store(desired, state_file)
+        saved = await make_plan(desired, opened, missing=missing, store=store, ignored=ignored)
     if out is not None:
         _write(out, encode(saved))
         option = f" -c {shlex.quote(invocation.config)}" if invocation.config else ""
@@ -47,11 +60,12 @@ def show(plan_file: Path, *, form: str) -> int:
     return Exit.OK
 
 
-async def check(invocation: Invocation, *, missing: bool, form: str) -> int:
+async def check(invocation: Invocation, *, missing: bool, form: str, state_file: Path | None) -> int:
     """Print one line for each target that is not as wanted."""
     desired = load_config(invocation)
     async with registries(desired) as opened:
-        saved = await make_plan(desired, opened, missing=missing, store=None, contents=False)
+        store = state_store(desired, state_file)
+        saved = await make_plan(desired, opened, missing=missing, store=store, contents=False)
     if form == "json":
         sys.stdout.write(json.dumps(as_findings(saved.plan), indent=2, ensure_ascii=False) + "\n")
     else:
@@ -60,19 +74,31 @@ async def check(invocation: Invocation, *, missing: bool, form: str) -> int:
 
 
 async def make_plan(
-    desired: Desired, reader: CatalogueReader, *, missing: bool, store: FileStore | None, contents: bool = True
+    desired: Desired,
+    reader: CatalogueReader,
+    *,
+    missing: bool,
+    store: FileStore | None,
+    contents: bool = True,
+    ignored: Sequence[str] = (),
 ) -> PlanFile:
-    """Observe and compare; nothing is written anywhere."""
+    """Observe and compare; nothing is written anywhere. `ignored` are references that `min_age` does not hold."""
     state = store.read() if store else None
+    urgent = tuple(Reference.parse(text) for text in ignored)
+    quarantine = Quarantine(datetime.now(UTC), state, keeps_state=store is not None, ignored=urgent)
+    observed = await observe(desired, reader, missing=missing, contents=contents, policies=[quarantine])
     circumstances = Circumstances(
         tool_version=tool_version(),
         config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),
         mode=Mode(missing=missing),
         state=StatePin(lineage=state.lineage, serial=state.serial) if state else StatePin(nonce=secrets.token_hex(16)),
         recorded={record.target: record.target_digest for record in state.records} if state else {},
-        warnings=unsupported(desired),
+        warnings=(
+            *unsupported(desired),
+            *bypasses(observed.sightings, urgent),
+            *moved_tags(observed, state.records if state else ()),
+        ),
     )
-    observed = await observe(desired, reader, missing=missing, contents=contents)
     return save(diff(observed, circumstances), created_at=now())
 
 

@@ -30,6 +30,7 @@ class StateRecorder:
         known = {record.target: record for record in self._state.records}.get(change.target)
         now = self._now()
         unmoved = known is not None and known.source_digest == change.source_digest
+        seen_before = self._state.first_seen(change.source, change.source_digest)
         record = Record(
             target=change.target,
             source=change.source,
@@ -38,7 +39,7 @@ class StateRecorder:
             media_type=change.after.media_type,
             entry=change.entry,
             plan=self._plan,
-            first_seen=known.first_seen if known is not None and unmoved else now,
+            first_seen=known.first_seen if known is not None and unmoved else seen_before or now,
             applied=now,
             platforms=change.platforms,
         )

@@ -120,11 +120,13 @@ class CopyRules:
         """Whether a tag is no image of its own: the list of referrers that the target will have one of its own of."""
         return self.referrers and is_referrers_tag(tag)
 
+    def is_immutable(self, tag: str) -> bool:
+        """Tell whether that target tag is never changed."""
+        return any(pattern.matches(tag) for pattern in self.immutable_tags)
+
     def comparison_of(self, tag: str) -> Comparison:
         """Return when that target tag counts as up to date."""
-        if any(pattern.matches(tag) for pattern in self.immutable_tags):
-            return Comparison.EXISTENCE
-        return self.comparison
+        return Comparison.EXISTENCE if self.is_immutable(tag) else self.comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,8 @@ class Entry:
     """One wish: these images shall be there. `name` is its path in the file, such as `sync[0]`.
 
     `os_normalize` puts the version in front of target tags that only name an operating system (semantics A6);
-    `target_name` names what lies below the target; `backup` is how `copy.backup` is expanded.
+    `target_name` names what lies below the target; `backup` is how `copy.backup` is expanded. A tag is held while its
+    digest has been there for less than `min_age_s`, in seconds.
     """
 
     name: str
@@ -172,6 +175,7 @@ class Entry:
     lifecycle: LifecycleRule | None = None
     os_normalize: bool = False
     target_name: TargetName | None = None
+    min_age_s: float = 0.0
     backup: BackupRule | None = field(default=None, compare=False, hash=False)
     marks: Mapping[str, Mark] = field(default_factory=dict[str, Mark], compare=False, hash=False)
 

@@ -150,6 +150,7 @@ def _change(sighting: Sighting, contents: Contents, circumstances: Circumstances
         refused=wish.entry.copy.refused_referrers.value,
         differences=differences(before_manifest, after_manifest) if before_manifest and after_manifest else (),
         risks=_risks(sighting, circumstances.recorded.get(wish.target)),
+        held_until=sighting.restraint.until if sighting.restraint is not None else "",
     )
 
 

@@ -1,10 +1,11 @@
 """Compare what was recorded with what is there now: a pure comparison, and the asking that it needs."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from transship_planner.asking import Once, for_each
+from transship_planner.immutability import MOVED
 from transship_registry.digest import Digest
 from transship_registry.errors import TransshipError
 from transship_registry.manifest import Descriptor
@@ -24,17 +25,27 @@ class DriftKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference between the record and the world; `found` is None when the tag is gone."""
+    """One difference between the record and the world; `found` is None when the tag is gone.
+
+    `immutable` when the configuration says of the target tag that it never changes.
+    """
 
     kind: DriftKind
     record: Record
     reference: Reference
     recorded: Digest
     found: Digest | None
+    immutable: bool = False
+
+    @property
+    def immutable_moved(self) -> bool:
+        """Whether a tag that never changes points at other content, here or upstream."""
+        return self.immutable and self.found is not None
 
     def __str__(self) -> str:
         now = f"now {self.found}" if self.found else "now absent"
-        return f"{self.kind.value}: {self.reference}: recorded {self.recorded}, {now}"
+        kind = f"{MOVED}, {self.kind.value}" if self.immutable_moved else self.kind.value
+        return f"{kind}: {self.reference}: recorded {self.recorded}, {now}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +57,10 @@ class DriftReport:
     problems: tuple[str, ...] = ()
 
 
-async def find_drift(records: Iterable[Record], reader: RegistryReader) -> DriftReport:
-    """Ask both sides of every record once, by HEAD, and compare."""
+async def find_drift(
+    records: Iterable[Record], reader: RegistryReader, is_immutable: Callable[[Reference], bool] = lambda target: False
+) -> DriftReport:
+    """Ask both sides of every record once, by HEAD, and compare; `is_immutable` is asked about the targets."""
     ordered = sorted(records, key=lambda record: str(record.target))
     head = Once[Reference, Descriptor | None](reader.head_manifest)
 
@@ -56,7 +69,8 @@ async def find_drift(records: Iterable[Record], reader: RegistryReader) -> Drift
             target, source = await for_each((record.target, record.source), head)
         except TransshipError as error:
             return f"{record.target}: {error}"
-        return compare(record, target.digest if target else None, source.digest if source else None)
+        drifts = compare(record, target.digest if target else None, source.digest if source else None)
+        return tuple(replace(drift, immutable=is_immutable(record.target)) for drift in drifts)
 
     looks = await for_each(ordered, look)
     return DriftReport(

@@ -12,6 +12,7 @@ from transship_planner.asking import for_each
 from transship_planner.attachments import AttachmentLook
 from transship_planner.completeness import lost_content
 from transship_planner.contents import check_nesting
+from transship_planner.dating import Dates
 from transship_planner.desired import (
     Comparison,
     Desired,
@@ -74,7 +75,9 @@ async def observe(
         present={listing.entry.name: listing.present for listing in listings if listing.present},
         contents=look.contents,
         troubles=tuple(troubles),
-        warnings=tuple(warning for listing in listings for warning in listing.warnings),
+        warnings=(*(warning for listing in listings for warning in listing.warnings), *look.dates.warnings.values()),
+        untouched=tuple(wish for listing in listings for wish in listing.untouched),
+        told=look.dates.digests,
         quotas=await look_at_quotas((seen for seen in sightings if contents and seen.is_changing), reader),
     )
 
@@ -88,6 +91,7 @@ class _Listing:
     present: int = 0
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()
+    untouched: tuple[Wish, ...] = ()
 
 
 class _Look:
@@ -101,6 +105,7 @@ class _Look:
         self._head = self._once.head_manifest
         self._manifest = self._once.get_manifest
         self._attachments = AttachmentLook(self._once)
+        self.dates = Dates(reader.inventory)
         self.contents: dict[Digest, Manifest] = {}
 
     async def list_entry(self, entry: Entry) -> _Listing:
@@ -156,7 +161,8 @@ class _Look:
             return _Listing(entry, troubles=(Trouble(entry.name, str(scope.source), message),))
         if shortage := scope.selection.shortage(listed.tags):
             return _Listing(entry, troubles=(Trouble(entry.name, str(scope.source), shortage),))
-        selected = [tag for tag in scope.selection.select(listed.tags) if not entry.copy.leaves_out(tag)]
+        dates = await self.dates.for_selection(scope.selection, scope.source, listed.tags)
+        selected = [tag for tag in scope.selection.select(listed.tags, dates) if not entry.copy.leaves_out(tag)]
         if not selected:
             warning = f"{entry.name}: no tag of {scope.source} matches ({len(listed.tags)} listed)"
             return _Listing(entry, warnings=(warning,))
@@ -169,6 +175,7 @@ class _Look:
             present=sum(wish.target in existing for wish in wishes),
             troubles=troubles,
             warnings=tuple(f"{entry.name}: {name.warning}" for name in named.values() if name.warning),
+            untouched=tuple(wish for wish in wishes if wish.target in existing and wish.is_immutable),
         )
 
     def _wish(self, entry: Entry, source: Reference, target: Reference) -> Wish:
@@ -193,7 +200,7 @@ class _Look:
     async def sight(self, wish: Wish) -> Sighting | Trouble:
         """See what the two tags of a wish point at."""
         try:
-            return _with_backup(await self._look_at(wish))
+            return await self._with_date(_with_backup(await self._look_at(wish)))
         except TransshipError as error:
             return Trouble(wish.entry.name, str(wish.target), str(error))
 
@@ -208,6 +215,13 @@ class _Look:
         if not wish.platforms.wanted:
             return Sighting(wish, source, source, target)
         return await self._select_platforms(wish, source, target)
+
+    async def _with_date(self, sighting: Sighting) -> Sighting:
+        """Ask when the source was pushed, if the entry makes that matter."""
+        wish, source = sighting.wish, sighting.source
+        if not wish.entry.min_age_s or not sighting.is_changing or source is None:
+            return sighting
+        return replace(sighting, pushed=await self.dates.pushed(wish.source, source.digest))
 
     async def _select_platforms(self, wish: Wish, source: Descriptor, target: Descriptor | None) -> Sighting:
         where = wish.source.at(source.digest)
@@ -290,6 +304,7 @@ def _joined(entry: Entry, listings: Sequence[_Listing]) -> _Listing:
         sum(listing.present for listing in listings),
         tuple(trouble for listing in listings for trouble in listing.troubles),
         tuple(warning for listing in listings for warning in listing.warnings),
+        tuple(wish for listing in listings for wish in listing.untouched),
     )
 
 

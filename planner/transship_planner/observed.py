@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 from transship_planner.desired import Comparison, Entry, PlatformRule
@@ -23,6 +24,11 @@ class Wish:
     comparison: Comparison = Comparison.DIGEST
 
     @property
+    def is_immutable(self) -> bool:
+        """Whether the target tag never changes once it is there."""
+        return self.entry.copy.is_immutable(self.target.identifier)
+
+    @property
     def platforms(self) -> PlatformRule:
         """Which platforms of the source are wanted."""
         return self.entry.copy.platforms
@@ -32,11 +38,21 @@ class Wish:
 class Restraint:
     """Why a target tag is left as it is, though it is not as wanted.
 
-    `action` is HELD when time or a person will let the change go, and BLOCKED when a policy refuses it.
+    `action` is HELD when time or a person will let the change go, and BLOCKED when a policy refuses it. `until` is when
+    time will, in RFC 3339, UTC; empty when that is not known.
     """
 
     action: Action
     reason: str
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """When a registry says that a digest was pushed to its tag; `told_by` is what says so."""
+
+    at: datetime
+    told_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +76,7 @@ class Sighting:
     from `source` where platforms are selected; `reduced` holds the index that was built for several platforms; `backup`
     is where the image that is about to be replaced will be kept; `restraint` is why it is not replaced now. `attached`
     is what belongs to the image, if its entry wants that; `lost` is the content that the target should have and has not
-    (`forceRecursive`), with the manifests above it.
+    (`forceRecursive`), with the manifests above it. `pushed` is asked for only where the entry has a `min_age`.
     """
 
     wish: Wish
@@ -72,6 +88,7 @@ class Sighting:
     restraint: Restraint | None = None
     attached: tuple[SeenAttachment, ...] = ()
     lost: frozenset[Digest] = frozenset()
+    pushed: Pushed | None = None
 
     @property
     def in_sync(self) -> bool:
@@ -121,7 +138,9 @@ class Observed:
 
     `present` counts, per entry, the target tags known to exist without having been asked one by one. `contents`
     holds the manifests of what will change (sources whole, targets only their top) and is empty for a mere check.
-    `quotas` are the pull quotas that the source registries state, by registry.
+    `quotas` are the pull quotas that the source registries state, by registry. `untouched` are the immutable tags among
+    those counted as present; `told` is what source tags point at by what their registries told on other occasions,
+    which may be minutes old.
     """
 
     sightings: tuple[Sighting, ...] = ()
@@ -130,3 +149,5 @@ class Observed:
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()
     quotas: Mapping[str, Quota] = field(default_factory=dict[str, Quota])
+    untouched: tuple[Wish, ...] = ()
+    told: Mapping[Reference, Digest] = field(default_factory=dict[Reference, Digest])

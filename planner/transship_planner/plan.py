@@ -121,7 +121,8 @@ class Change(_Document, frozen=True, kw_only=True):
     that is built from `source_digest` again and must have the digest of `after`. `before` is absent when the target tag
     was; `backup` is where that content is kept before the tag moves. `attached` is what travels along, what is nearer
     to the image first, and `refused` what happens when the target does not take it (`fail`, `warn`, `skip`). `transfer`
-    is how many bytes this change adds to the transfer of the whole plan, at most.
+    is how many bytes this change adds to the transfer of the whole plan, at most. `held_until` is when a held change
+    may be planned, if time decides.
 
     A `refresh` leaves the tag as it is: `before` and `after` are equal, and what is not `present` is brought.
     """
@@ -145,6 +146,7 @@ class Change(_Document, frozen=True, kw_only=True):
     differences: tuple[Difference, ...] = ()
     transfer: int = 0
     risks: tuple[str, ...] = ()
+    held_until: str = ""
 
 
 class Problem(_Document, frozen=True, kw_only=True):

@@ -1,15 +1,19 @@
 """Why a tag is mirrored or not: every entry that is about it, asked by the planner's own rules."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import TypeAlias
 
 from transship_planner.asking import Once, for_each
+from transship_planner.dating import Dates, TakeInventory
 from transship_planner.desired import Comparison, Desired, Entry, ImageScope, RegistryScope, RepositoryScope
 from transship_planner.names.naming import Named, name_target
+from transship_planner.quarantine import age
 from transship_planner.tags.tagrules import Explanation
 from transship_registry.errors import InvalidReferenceError, TransshipError
+from transship_registry.inventory import Inventory, InventorySource
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository
 
@@ -45,14 +49,22 @@ class Reason:
         return *(self.explanation.lines() if self.explanation else ()), *self.notes
 
 
-async def why(desired: Desired, reference: Reference, list_tags: ListTags) -> tuple[Reason, ...]:
+async def why(
+    desired: Desired, reference: Reference, list_tags: ListTags, take_inventory: TakeInventory | None = None
+) -> tuple[Reason, ...]:
     """Ask every entry that has the tag's repository as source or target; nothing but tag lists is read.
 
-    An entry whose tags cannot be listed says so in its notes.
+    And the dates of tags, where `keep_last` depends on them and `take_inventory` is given. An entry whose tags cannot
+    be listed says so in its notes.
     """
     tags = Once[Repository, TagList](list_tags)
-    answers = await for_each(desired.entries, lambda entry: _Question(entry, reference, tags).answers())
+    dates = Dates(take_inventory or _undated)
+    answers = await for_each(desired.entries, lambda entry: _Question(entry, reference, tags, dates).answers())
     return tuple(reason for reasons in answers for reason in reasons)
+
+
+async def _undated(repository: Repository) -> Inventory:
+    return Inventory(tags=(), source=InventorySource.TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,7 @@ class _Question:
     entry: Entry
     reference: Reference
     tags: ListTags
+    dates: Dates
 
     async def answers(self) -> list[Reason]:
         """Return what the entry says; nothing when it is about other repositories."""
@@ -113,7 +126,8 @@ class _Question:
         if isinstance(listed, str):
             return [self._unknown(role, listed)]
         asked = [self.reference.identifier] if role is Role.SOURCE else list(self._mirrored_here(scope, listed))
-        return [self._reason(scope, role, tag, listed) for tag in asked or [self.reference.identifier]]
+        dates = await self.dates.for_selection(scope.selection, scope.source, listed.tags)
+        return [self._reason(scope, role, tag, listed, dates) for tag in asked or [self.reference.identifier]]
 
     def _mirrored_here(self, scope: RepositoryScope, listed: TagList) -> Iterator[str]:
         """Find the source tags that are called this at the target."""
@@ -125,9 +139,11 @@ class _Question:
             if name.target == self.reference:
                 yield tag
 
-    def _reason(self, scope: RepositoryScope, role: Role, tag: str, listed: TagList) -> Reason:
+    def _reason(
+        self, scope: RepositoryScope, role: Role, tag: str, listed: TagList, dates: Mapping[str, datetime]
+    ) -> Reason:
         source = scope.source.tag(tag)
-        explanation = scope.selection.explain(tag, listed.tags)
+        explanation = scope.selection.explain(tag, listed.tags, dates)
         shortage = scope.selection.shortage(listed.tags)
         try:
             name = name_target(self.entry, source, scope.target, listed.tags)
@@ -141,7 +157,7 @@ class _Question:
             name.target,
             selected=explanation.selected and is_it and not shortage,
             explanation=explanation,
-            notes=(*filter(None, (shortage,)), *self._notes(source, name)),
+            notes=(*filter(None, (shortage, self.dates.warnings.get(scope.source))), *self._notes(source, name)),
         )
 
     def _notes(self, source: Reference, name: Named) -> Iterator[str]:
@@ -154,6 +170,8 @@ class _Question:
             yield "check_digest is off: a target tag that exists is left as it is"
         elif rules.comparison_of(name.target.identifier) is Comparison.EXISTENCE:
             yield f"immutable_tags has {name.target.identifier!r}: a target tag that exists is left as it is"
+        if self.entry.min_age_s:
+            yield f"min_age is {age(self.entry)}: a change is held until its digest has been at the source that long"
 
     def _unknown(self, role: Role, note: str) -> Reason:
         source, target = (self.reference, None) if role is Role.SOURCE else (None, self.reference)

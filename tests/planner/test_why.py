@@ -143,6 +143,13 @@ def test_a_name_that_cannot_be() -> None:
     assert only(ask(config, "dst.io/app:1", "w2", "v1")).selected
 
 
+def test_a_change_may_be_held() -> None:
+    """How old a digest must be is told; how old this one is, the plan knows."""
+    assert only(ask(desired(f"{APP}, min_age: 7d"), "src.io/app:1", "1")).notes == (
+        "min_age is 7d: a change is held until its digest has been at the source that long",
+    )
+
+
 def test_what_happens_to_a_tag_that_exists() -> None:
     """Tags that are never compared again are told apart from those that follow their source."""
     immutable = desired(f"{APP}, immutable_tags: ['\\d+']")

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from support.images import Image
 from transship_registry.digest import Digest
@@ -33,6 +34,9 @@ class MemoryRegistry:
     it meets. `before_call` is called with the pair before it is carried out: this is where a test moves the world.
     `quotas` is what a look at the pull quota finds, by registry or, first, by repository; `stated` is what registries
     have stated in passing.
+
+    `pushed` are the dates that `inventory` tells: with one of them a repository tells as Docker Hub does. `told` is
+    what it says of tags that point elsewhere by now.
     """
 
     def __init__(self) -> None:
@@ -42,6 +46,9 @@ class MemoryRegistry:
         self.mounts = True
         self.quotas: dict[str, Quota | None] = {}
         self.stated: dict[str, Quota] = {}
+        self.pushed = dict[Reference, datetime]()
+        self.told = dict[Reference, Digest]()
+        self.inventory_problem = ""
         self.before_call: Callable[[str, str], None] = lambda method, reference: None
 
     def seed(self, reference: str, image: Image) -> Reference:
@@ -151,12 +158,20 @@ class MemoryRegistry:
         return TagList(tuple(sorted(place.path for place in self.shelves if place.registry == registry)))
 
     async def inventory(self, repository: Repository) -> Inventory:
-        """See `RegistryReader.inventory`: the names alone."""
+        """See `RegistryReader.inventory`: the names alone, unless the repository has dates."""
         self._met("inventory", repository)
         if repository not in self.shelves:
             raise NotFoundError("list tags", str(repository), "NAME_UNKNOWN", status=404)
-        facts = tuple(TagFact(tag=tag) for tag in self.shelves[repository].tags)
-        return Inventory(tags=facts, source=InventorySource.TAGS)
+        tags = self.shelves[repository].tags
+        if not any(reference.repository == repository for reference in self.pushed):
+            names = tuple(TagFact(tag=tag) for tag in tags)
+            return Inventory(tags=names, source=InventorySource.TAGS, problem=self.inventory_problem)
+        facts = tuple(self._fact(repository.tag(tag), digest) for tag, digest in tags.items())
+        return Inventory(tags=facts, source=InventorySource.HUB, problem=self.inventory_problem)
+
+    def _fact(self, reference: Reference, digest: Digest) -> TagFact:
+        assert reference.tag is not None
+        return TagFact(tag=reference.tag, digest=self.told.get(reference, digest), updated=self.pushed.get(reference))
 
     async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
         """See `RegistryWriter.put_manifest`."""

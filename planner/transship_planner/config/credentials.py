@@ -1,5 +1,6 @@
 """Turns `creds`, and imglife's list of insecure registries, into settings of hosts (semantics B4, A10.5)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,6 +19,7 @@ _DOCKER_HUB_AUTH: Final = "https://index.docker.io/v1/"
 """What Docker's tools call Docker Hub in their configuration."""
 _PLAIN_HTTP: Final = "http://"
 _DISABLE_HEAD: Final = "disableHead"
+_WEB_URL: Final = re.compile(r"https?://(?P<host>[^/?#@\s]+)(?:/[A-Za-z0-9._~/%-]*)?")
 # Go's strconv.ParseBool
 _BOOLEANS: Final = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
@@ -42,7 +44,11 @@ def read_hosts(config: Section, expander: Expander, problems: Problems) -> tuple
 
 def _merged(earlier: Section, later: Section) -> Section:
     """Return two settings of one registry as one; what the later says wins (semantics B17.1, B17.3)."""
-    said = {key: value for key, value in later.values.items() if value.data not in ("", 0, 0.0, False, ())}
+    said = {
+        key: value
+        for key, value in later.values.items()
+        if value.data not in ("", 0, 0.0, False, ()) or key == "hubApi"  # which an empty text switches off
+    }
     kept = dict(earlier.values)
     has_login = not said.keys().isdisjoint(("pass", "token"))
     if has_login and "credHelper" not in said:
@@ -112,6 +118,7 @@ class _HostReader:
             blob_max=creds.whole("blobMax") if creds.whole("blobMax") > 0 else -1,
             requests_per_s=creds.decimal("reqPerSec"),
             concurrent_requests=max(creds.whole("reqConcurrent"), 0),
+            hub_api=self._hub_api(creds),
         )
         self._check_pairs(creds)
         return replace(settings, helper=_helper(creds, settings.endpoint))
@@ -155,6 +162,19 @@ class _HostReader:
             message = f'{creds.at("apiOpts")}.{_DISABLE_HEAD}: expected "true" or "false", found {text!r}'
             self.problems.error(creds.where("apiOpts"), message)
         return _BOOLEANS.get(text, False)
+
+    def _hub_api(self, creds: Section) -> str | None:
+        """Return the URL, empty when the API shall not be asked, None when the file does not say."""
+        if "hubApi" not in creds:
+            return None
+        url = creds.text("hubApi")
+        found = _WEB_URL.fullmatch(url)
+        if found:
+            self._checked(found["host"], creds.where("hubApi"), creds.at("hubApi"))
+        elif url:  # it is not shown, since it may hold a password
+            expected = "expected a URL such as 'https://hub.docker.com' without user and query, or an empty text"
+            self.problems.error(creds.where("hubApi"), f"{creds.at('hubApi')}: {expected}")
+        return url
 
     def insecure(self, registry: Section) -> Iterator[str]:
         """Return the registries that imglife speaks to without TLS."""

@@ -73,6 +73,7 @@ class EntryReader:
             lifecycle=lifecycle,
             os_normalize=entry.flag("os_normalize"),
             target_name=target_name,
+            min_age_s=entry.whole("min_age") / SECOND,
             backup=backup,
             marks={key: value.mark for key, value in entry.values.items()},
         )

@@ -61,6 +61,7 @@ def _host(host: HostSettings) -> Documents:
             reqPerSec=host.requests_per_s,
             reqConcurrent=host.concurrent_requests,
         ),
+        **({} if host.hub_api is None else {"hubApi": host.hub_api}),
     }
 
 

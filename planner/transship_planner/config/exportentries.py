@@ -43,6 +43,7 @@ def entry_document(entry: Entry) -> Documents:
         **known(
             os_normalize=entry.os_normalize,
             target_name=entry.target_name.text if entry.target_name else None,
+            min_age=duration(entry.min_age_s, days=True),
             lifecycle=_lifecycle(entry.lifecycle),
             hooks=hooks_document(entry.post_sync),
         ),
@@ -59,9 +60,9 @@ def known(**members: Document) -> Documents:
     return {key: value for key, value in members.items() if value}
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float, *, days: bool = False) -> str:
     """Return the text of a duration; empty for none. The decimal text of a float is exact to the nanosecond."""
-    return format_duration(int(Decimal(repr(seconds)) * SECOND)) if seconds else ""
+    return format_duration(int(Decimal(repr(seconds)) * SECOND), days=days) if seconds else ""
 
 
 def _scope(scope: Scope) -> Documents:

@@ -36,6 +36,7 @@ DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _NULL: Final[Object] = {"type": "null"}
 _DURATION: Final = r"^[+]?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$|^$"
+_DURATION_IN_DAYS: Final = _DURATION.replace("|h))+)", "|h|d))+)")
 _NUMBER: Final = r"^[+-]?(0[box][0-9A-Fa-f_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][+-]?[0-9]+)?|\.[0-9][0-9_]*)$"
 _FORMATS: Final = {
     Format.TAG: r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$",
@@ -157,7 +158,8 @@ def _scalar(kind: Text | Choice | Flag | Whole | Decimal | Duration) -> Object:
             return {"type": ["number", "string"], "minimum": 0, "pattern": _NUMBER}
         case Duration():
             types: list[Schema] = ["string", "integer"] if kind.bare_nanoseconds else ["string"]
-            pattern = f"{_DURATION}|{_NUMBER}" if kind.bare_nanoseconds else _DURATION
+            duration = _DURATION_IN_DAYS if kind.days else _DURATION
+            pattern = f"{duration}|{_NUMBER}" if kind.bare_nanoseconds else duration
             return {"type": types, "pattern": pattern, **({"minimum": 0} if kind.bare_nanoseconds else {})}
 
 

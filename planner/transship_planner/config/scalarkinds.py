@@ -79,6 +79,8 @@ def expected(kind: Kind) -> str:
         return f"a whole number of at least {kind.minimum}"
     if isinstance(kind, ScalarOrRecord):
         return f"{expected(kind.scalar)}, or a mapping"
+    if isinstance(kind, Duration) and kind.days:
+        return "a duration such as '7d' or '36h'"
     return _EXPECTED[type(kind)]
 
 
@@ -184,7 +186,7 @@ def _duration(node: ScalarNode, meaning: Scalar, kind: Duration) -> int:
     if kind.bare_nanoseconds and isinstance(count := _number(meaning), int) and count >= 0:
         return count
     try:
-        nanoseconds = parse_duration(node.text)
+        nanoseconds = parse_duration(node.text, days=kind.days)
     except ValueError as error:
         raise WrongValueError(str(error)) from None
     if nanoseconds < 0 or not isinstance(meaning, str):

@@ -68,9 +68,13 @@ class Decimal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duration:
-    """A Go duration (semantics B3.7); `bare_nanoseconds`: an integer counts nanoseconds (B3.8)."""
+    """A Go duration (semantics B3.7).
+
+    `bare_nanoseconds`: an integer counts nanoseconds (B3.8); `days`: `d` is a unit too, of 24 hours.
+    """
 
     bare_nanoseconds: bool = False
+    days: bool = False
 
 
 @dataclass(frozen=True, slots=True)

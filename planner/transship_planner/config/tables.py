@@ -231,6 +231,13 @@ ENTRY: Final = Table(
             doc="Patterns of target tags, as a whole, that are never changed: one that exists is not compared.",
         ),
         Field(
+            name="min_age",
+            kind=Duration(days=True),
+            default="0s",
+            inherited=True,
+            doc="How long a digest must have been at its tag, by date or by the state, before it is mirrored.",
+        ),
+        Field(
             name="target_name",
             kind=Text(template=True),
             inherited=True,
@@ -541,6 +548,11 @@ CREDS: Final = Table(
             home=_REGSYNC,
             default=0,
             doc="Requests at once; 0 leaves the choice to transship.",
+        ),
+        Field(
+            name="hubApi",
+            kind=Text(),
+            doc="Where Docker Hub's web API tells of this registry's tags; an empty text switches that off.",
         ),
         Field(
             name="api",

@@ -32,6 +32,7 @@ def as_findings(plan: Plan) -> dict[str, Any]:
                 "before": str(change.before.digest) if change.before else None,
                 "after": str(change.after.digest) if change.after else None,
                 "reason": change.reason,
+                **({"held_until": change.held_until} if change.held_until else {}),
             }
             for change in plan.changes
         ],

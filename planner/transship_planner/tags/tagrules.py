@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from transship_planner.tags.semver import SemverRange
-from transship_planner.tags.versions import Group, Suffix, Version, group_of, newest_first, split_suffix
+from transship_planner.tags.versions import Group, Suffix, Version, group_of, is_ordered, newest_first, split_suffix
 from transship_registry.errors import TransshipError
 
 
@@ -250,6 +250,20 @@ class Selection:
         than the others, among those that are no versions.
         """
         return self._decide(tags, _Versions(), dates or {})[0]
+
+    def needs_dates(self, tags: Sequence[str]) -> bool:
+        """Tell whether it depends on dates which of these tags `select` returns.
+
+        Dates order tags that are no versions, all behind the versions: they decide only where some of these are kept
+        and some are not.
+        """
+        if not self.keep_last:
+            return False
+        versions = _Versions()
+        matching = self._union(tags, versions)
+        ordered = sum(is_ordered(versions[tag]) for tag in matching)
+        kept = self.keep_last - ordered if self.per is Group.ALL else self.keep_last
+        return 0 < kept < len(matching) - ordered
 
     def shortage(self, tags: Sequence[str]) -> str:
         """Say that the sets find fewer tags than `min_tags`, before `keep_last`; empty when there are enough."""

@@ -206,6 +206,7 @@ def test_every_document_survives_being_written(document: dict[str, Document]) ->
 def test_durations_survive(nanoseconds: int) -> None:
     """What a duration is written as is read as the same."""
     assert parse_duration(format_duration(nanoseconds)) == nanoseconds
+    assert parse_duration(format_duration(nanoseconds, days=True), days=True) == nanoseconds
 
 
 @pytest.mark.parametrize(
@@ -221,3 +222,12 @@ def test_durations_survive(nanoseconds: int) -> None:
 def test_durations_are_short(nanoseconds: int, text: str) -> None:
     """Units that are zero are left out."""
     assert format_duration(nanoseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [(0, "0s"), (86_400_000_000_000, "1d"), (129_600_000_000_000, "1d12h"), (60_000_000_000, "1m")],
+)
+def test_durations_with_days_are_short(nanoseconds: int, text: str) -> None:
+    """A field that knows days is written with them."""
+    assert format_duration(nanoseconds, days=True) == text

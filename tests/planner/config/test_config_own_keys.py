@@ -1,9 +1,13 @@
-"""The keys of transship's own: semverSuffix, keep_last per group, min_tags, immutable_tags, target_name."""
+"""The keys of transship's own.
+
+semverSuffix, keep_last per group, min_tags, immutable_tags, target_name, min_age, creds[].hubApi.
+"""
 
 import pytest
 
 from transship_planner.config import config_digest, loads
 from transship_planner.desired import Comparison, Desired, Entry, RegistryScope, RepositoryScope
+from transship_planner.errors import ConfigError
 from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_planner.tags.versions import Group, Suffix
 
@@ -141,9 +145,95 @@ def test_an_image_does_not_need_them() -> None:
         "min_tags: 1",
         "immutable_tags: ['1.*']",
         "target_name: 'x-{{ .Tag }}'",
+        "min_age: 7d",
     ],
 )
 def test_each_counts_for_the_digest(keys: str) -> None:
     """A plan is not applied under other rules than it was made with."""
     text = "sync: [{source: a, target: 'r:1/a', type: repository, tags: {semverRange: ['>=1']}, %s}]"
     assert config_digest(desired(text % keys)) != config_digest(desired(text % "keep_last: 0"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "defaults", "seconds"),
+    [
+        ("min_age: 7d", "", 604800.0),
+        ("min_age: 1d12h", "", 129600.0),
+        ("min_age: 0.5d", "", 43200.0),
+        ("min_age: 90s", "", 90.0),
+        ("", "min_age: 2d", 172800.0),
+        ("min_age: 36h", "min_age: 2d", 129600.0),
+        ("min_age: ''", "min_age: 2d", 0.0),
+        ("min_age: 0d", "min_age: 2d", 0.0),
+        ("", "", 0.0),
+    ],
+)
+def test_min_age_is_a_duration_with_days(keys: str, defaults: str, seconds: float) -> None:
+    """It is inherited, and switched off by an empty text or nothing of any unit."""
+    assert entry(keys, defaults).min_age_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("'7'", "'7' has no unit; write '7d' for days or '7h' for hours"),
+        ("7", "'7' has no unit; write '7d' for days or '7h' for hours"),
+        ("7 days", "'7 days' is no duration; write it like '7d', '36h' or '1d12h'"),
+        ("-7d", "expected a duration such as '7d' or '36h', found the string '-7d'"),
+        ("200000d", "'200000d' is longer than the 292 years a duration can hold"),
+        ("[7d]", "expected a duration such as '7d' or '36h', found a list"),
+    ],
+)
+def test_a_min_age_that_is_none(value: str, problem: str) -> None:
+    """The message speaks of days, as people write them here."""
+    with pytest.raises(ConfigError) as caught:
+        entry(f"min_age: {value}")
+    assert str(caught.value).endswith(f"sync[0].min_age: {problem}")
+
+
+def test_days_are_for_min_age_alone() -> None:
+    """Everywhere else a duration is Go's, which has no days."""
+    with pytest.raises(ConfigError) as caught:
+        entry("interval: 7d")
+    assert str(caught.value).endswith("sync[0].interval: '7d' is no duration; write it like '90s', '15m' or '1h15m'")
+
+
+@pytest.mark.parametrize(
+    ("keys", "url"),
+    [
+        ("", None),
+        ("hubApi: ''", ""),
+        ("hubApi: https://hub.example.com", "https://hub.example.com"),
+        ("hubApi: 'http://[::1]:5000/hub/'", "http://[::1]:5000/hub/"),
+    ],
+)
+def test_where_docker_hubs_api_is(keys: str, url: str | None) -> None:
+    """A URL, nothing to do without it, or no word on it."""
+    (host,) = desired(f"creds: [{{registry: docker.io, {keys}}}]").hosts
+    assert host.hub_api == url
+
+
+def test_the_last_word_on_docker_hubs_api_counts() -> None:
+    """Of two settings of one registry the later one may also switch it off."""
+    creds = "{registry: docker.io, hubApi: 'https://h.example'}, {registry: docker.io, hubApi: ''}"
+    (host,) = desired(f"creds: [{creds}]").hosts
+    assert host.hub_api == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        *(
+            (url, "expected a URL such as 'https://hub.docker.com' without user and query, or an empty text")
+            for url in ("hub.docker.com", "ftp://h.example", "https://h.example/?a=b", "https://me:hunter2@h.example")
+        ),
+        ("https://h.example:99999", "registry name 'h.example:99999' is malformed: expected host[:port]"),
+        ("https://-", "registry name '-' is malformed: expected host[:port]"),
+    ],
+)
+def test_a_hub_api_that_is_no_url(url: str, problem: str) -> None:
+    """It is refused when the file is loaded, and not shown, since it may hold a password."""
+    with pytest.raises(ConfigError) as caught:
+        desired(f"creds: [{{registry: docker.io, hubApi: '{url}'}}]")
+    assert str(caught.value).endswith(f"creds[0].hubApi: {problem}")
+    assert "hunter2" not in str(caught.value)

@@ -46,9 +46,9 @@ IMGLIFE_ENTRY = "source target tag tag_regex keep_last os_normalize check_digest
 INHERITED = (
     "backup interval schedule ratelimit digestTags referrers referrerFilters referrerSource referrerTarget "
     "referrerSlow fastCheck fastCopy forceRecursive includeExternal mediaTypes hooks "
-    "semverSuffix min_tags immutable_tags target_name refusedReferrers"
+    "semverSuffix min_tags immutable_tags min_age target_name refusedReferrers"
 )
-OWN_ENTRY = "semverSuffix min_tags immutable_tags target_name refusedReferrers"
+OWN_ENTRY = "semverSuffix min_tags immutable_tags min_age target_name refusedReferrers"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ OWN_ENTRY = "semverSuffix min_tags immutable_tags target_name refusedReferrers"
         pytest.param(
             CREDS,
             "registry hostname user pass token credHelper credExpire credHost tls regcert clientCert clientKey "
-            "pathPrefix mirrors priority repoAuth apiOpts blobChunk blobMax reqPerSec reqConcurrent api scheme",
+            "pathPrefix mirrors priority repoAuth apiOpts blobChunk blobMax reqPerSec reqConcurrent api scheme hubApi",
             id="B4 creds",
         ),
         pytest.param(
