@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from transship import lifecycles
 from transship.exits import Exit, most_specific, of_plan
 from transship.invocation import LOG, Invocation, now
 from transship.versions import tool_version
@@ -21,7 +22,7 @@ from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
 from transship_planner.unsupported import unsupported
-from transship_registry.ports import CatalogueReader
+from transship_registry.registries import Registries
 from transship_state.filestore import FileStore
 
 
@@ -60,10 +61,11 @@ async def check(invocation: Invocation, *, missing: bool, form: str) -> int:
 
 
 async def make_plan(
-    desired: Desired, reader: CatalogueReader, *, missing: bool, store: FileStore | None, contents: bool = True
+    desired: Desired, opened: Registries, *, missing: bool, store: FileStore | None, contents: bool = True
 ) -> PlanFile:
     """Observe and compare; nothing is written anywhere."""
     state = store.read() if store else None
+    judge = await lifecycles.find_judge(desired, opened)
     circumstances = Circumstances(
         tool_version=tool_version(),
         config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),
@@ -71,8 +73,10 @@ async def make_plan(
         state=StatePin(lineage=state.lineage, serial=state.serial) if state else StatePin(nonce=secrets.token_hex(16)),
         recorded={record.target: record.target_digest for record in state.records} if state else {},
         warnings=unsupported(desired),
+        judge=judge,
     )
-    observed = await observe(desired, reader, missing=missing, contents=contents)
+    policies = lifecycles.policies(judge)
+    observed = await observe(desired, opened, missing=missing, contents=contents, policies=policies)
     return save(diff(observed, circumstances), created_at=now())
 
 

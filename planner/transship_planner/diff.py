@@ -12,6 +12,8 @@ import msgspec
 from transship_planner.contents import content_tree
 from transship_planner.differences import differences
 from transship_planner.forecast import forecast, shares
+from transship_planner.lifecycle.judge import Judge
+from transship_planner.lifecycle.mirrored import lifecycle_warnings, mirrored_lifecycles
 from transship_planner.observed import Contents, Observed, Sighting
 from transship_planner.plan import (
     FORMAT_VERSION,
@@ -36,7 +38,8 @@ from transship_registry.reference import Reference
 class Circumstances:
     """What a plan is made under: tool version, configuration, mode, and what was recorded before.
 
-    `recorded` is the digest that the state says we last gave each target.
+    `recorded` is the digest that the state says we last gave each target; `judge` knows today's date and the lifecycles
+    of products.
     """
 
     tool_version: str
@@ -46,12 +49,15 @@ class Circumstances:
     recorded: Mapping[Reference, Digest] = field(default_factory=dict[Reference, Digest])
     expires_at: str = ""
     warnings: tuple[str, ...] = ()
+    judge: Judge | None = None
 
 
 def diff(observed: Observed, circumstances: Circumstances) -> Plan:
     """Return the plan that makes the targets what the entries want; changes are sorted by target."""
     agreed, quarrels = _settle(observed.sightings)
     in_sync, pending, skipped = _sort_out(agreed)
+    mirrored = (*(sighting.wish for sighting in (*in_sync, *pending)), *observed.existing)
+    lifecycles = mirrored_lifecycles(mirrored, circumstances.judge)
     changes, clashes = _keep_backups_apart(
         sorted(
             (_change(sighting, observed.contents, circumstances) for sighting in pending),
@@ -72,8 +78,14 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
         unchanged=_unchanged(in_sync, observed.present),
         forecast=forecast(priced, costs),
         problems=tuple(sorted((*_problems(observed), *quarrels, *clashes), key=_problem_order)),
-        warnings=(*circumstances.warnings, *sorted(observed.warnings), *_skips(skipped)),
+        warnings=(
+            *circumstances.warnings,
+            *sorted(observed.warnings),
+            *_skips(skipped),
+            *lifecycle_warnings(lifecycles, circumstances.judge),
+        ),
         expires_at=circumstances.expires_at,
+        lifecycles=lifecycles,
     )
 
 
@@ -143,6 +155,7 @@ def _change(sighting: Sighting, contents: Contents, circumstances: Circumstances
         content=tree,
         differences=differences(before_manifest, after_manifest) if before_manifest and after_manifest else (),
         risks=_risks(sighting, circumstances.recorded.get(wish.target)),
+        lifecycle=circumstances.judge.of(wish) if circumstances.judge else None,
     )
 
 

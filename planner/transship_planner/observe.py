@@ -19,7 +19,7 @@ from transship_planner.desired import (
     Scope,
 )
 from transship_planner.names.naming import Named, name_target
-from transship_planner.observed import Observed, Policy, Sighting, Trouble, Wish
+from transship_planner.observed import Observed, Policy, Selected, Sighting, Trouble, Wish
 from transship_planner.plan import Action
 from transship_planner.platforms import check_lone_platform, expected_content
 from transship_registry.digest import Digest
@@ -67,20 +67,34 @@ async def observe(
         sightings = [sighting for sighting in sightings if id(sighting) not in lost]
     return Observed(
         sightings=tuple(sightings),
-        present={listing.entry.name: listing.present for listing in listings if listing.present},
+        present={listing.entry.name: len(listing.existing) for listing in listings if listing.existing},
         contents=look.contents,
         troubles=tuple(troubles),
+        warnings=tuple(warning for listing in listings for warning in listing.warnings),
+        existing=tuple(wish for listing in listings for wish in listing.existing),
+    )
+
+
+async def select(desired: Desired, reader: CatalogueReader) -> Selected:
+    """Find the tags that the configuration selects; only the tag lists of the sources are asked for."""
+    look = _Look(reader, missing=False)
+    compared = (replace(entry.copy, comparison=Comparison.DIGEST, immutable_tags=()) for entry in desired.entries)
+    entries = [replace(entry, copy=rules) for entry, rules in zip(desired.entries, compared, strict=True)]
+    listings = await for_each(entries, look.list_entry)
+    return Selected(
+        wishes=tuple(wish for listing in listings for wish in listing.wishes),
+        troubles=tuple(trouble for listing in listings for trouble in listing.troubles),
         warnings=tuple(warning for listing in listings for warning in listing.warnings),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What the tag lists say of one entry: the tags to ask about, and how many are known to be present already."""
+    """What the tag lists say of one entry: the tags to ask about, and those known to be present already."""
 
     entry: Entry
     wishes: tuple[Wish, ...] = ()
-    present: int = 0
+    existing: tuple[Wish, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -159,7 +173,7 @@ class _Look:
         return _Listing(
             entry,
             tuple(wish for wish in wishes if wish.target not in existing),
-            present=sum(wish.target in existing for wish in wishes),
+            tuple(wish for wish in wishes if wish.target in existing),
             troubles=troubles,
             warnings=tuple(f"{entry.name}: {name.warning}" for name in named.values() if name.warning),
         )
@@ -258,7 +272,7 @@ def _joined(entry: Entry, listings: Sequence[_Listing]) -> _Listing:
     return _Listing(
         entry,
         tuple(wish for listing in listings for wish in listing.wishes),
-        sum(listing.present for listing in listings),
+        tuple(wish for listing in listings for wish in listing.existing),
         tuple(trouble for listing in listings for trouble in listing.troubles),
         tuple(warning for listing in listings for warning in listing.warnings),
     )

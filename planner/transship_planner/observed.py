@@ -95,12 +95,23 @@ Contents: TypeAlias = Mapping[Digest, Manifest]
 class Observed:
     """Everything that was seen.
 
-    `present` counts, per entry, the target tags known to exist without having been asked one by one. `contents`
+    `present` counts, per entry, the target tags known to exist without having been asked one by one, which are the
+    wishes of `existing`. `contents`
     holds the manifests of what will change (sources whole, targets only their top) and is empty for a mere check.
     """
 
     sightings: tuple[Sighting, ...] = ()
     present: Mapping[str, int] = field(default_factory=dict[str, int])
     contents: Contents = field(default_factory=dict[Digest, Manifest])
+    troubles: tuple[Trouble, ...] = ()
+    warnings: tuple[str, ...] = ()
+    existing: tuple[Wish, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The tags that the configuration selects, by the tag lists of the sources alone."""
+
+    wishes: tuple[Wish, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()

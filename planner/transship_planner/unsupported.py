@@ -26,7 +26,5 @@ def _wishes(entry: Entry) -> Iterator[str]:
         yield "forceRecursive"
     if entry.timing.ratelimit_min:
         yield "ratelimit"
-    if entry.lifecycle:
-        yield "lifecycle"
     if entry.post_sync:
         yield "hooks"
