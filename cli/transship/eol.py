@@ -54,21 +54,21 @@ async def update(invocation: Invocation, *, data_file: Path | None, dry_run: boo
         return Exit.OK
     async with registries(desired) as opened:
         fetched = await _fetch(desired, opened)
-    known = {product: cycles for product, cycles in fetched.items() if not isinstance(cycles, RegistryError)}
+    path = data_file or Path(desired.eol.data_file)
+    failures = [found for found in fetched.values() if isinstance(found, RegistryError)]
+    if failures:
+        for failure in failures:
+            LOG.error("%s", failure)
+        LOG.error("%s is left as it is.", path)
+        return Exit.ERROR
+    known = {product: found for product, found in fetched.items() if not isinstance(found, RegistryError)}
     text = data_text(known, origin=desired.eol.url)
     if dry_run:
         sys.stdout.write(text)
-    if len(known) < len(fetched):
-        for problem in fetched.values():
-            if isinstance(problem, RegistryError):
-                LOG.error("%s", problem)
-        LOG.error("%s is left as it is.", data_file or desired.eol.data_file)
-        return Exit.ERROR
-    if not dry_run:
-        path = data_file or Path(desired.eol.data_file)
-        _write(path, text)
-        cycles = sum(len(cycles) for cycles in known.values())
-        sys.stdout.write(f"{path}: {plural(len(known), 'product')}, {plural(cycles, 'cycle')}.\n")
+        return Exit.OK
+    _write(path, text)
+    cycles = sum(map(len, known.values()))
+    sys.stdout.write(f"{path}: {plural(len(known), 'product')}, {plural(cycles, 'cycle')}.\n")
     return Exit.OK
 
 
@@ -86,11 +86,11 @@ async def _fetch(desired: Desired, opened: Registries) -> Mapping[str, tuple[Cyc
 
 def _write(path: Path, text: str) -> None:
     """Write the data file in one step, so that a plan never reads half of it."""
-    path = path.resolve()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    file = path.resolve()
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        temporary.replace(file)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()

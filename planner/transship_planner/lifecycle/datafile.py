@@ -1,6 +1,5 @@
 """The file with end-of-life data: a YAML mapping from products to lists of cycles, as imglife has it (semantics A8)."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -105,13 +104,24 @@ def _text(node: Node | None) -> str:
 
 
 def _key(product: str) -> str:
-    return product if _PLAIN_KEY.fullmatch(product) and product.lower() not in _WORDS else json.dumps(product)
+    return product if _PLAIN_KEY.fullmatch(product) and product.lower() not in _WORDS else _quoted(product)
 
 
 def _members(cycle: Cycle) -> Iterator[str]:
-    yield f"cycle: {json.dumps(cycle.name)}"
-    yield f"eol: {json.dumps(cycle.eol if isinstance(cycle.eol, bool) else cycle.eol.isoformat())}"
+    yield f"cycle: {_quoted(cycle.name)}"
+    yield f"eol: {str(cycle.eol).lower() if isinstance(cycle.eol, bool) else _quoted(cycle.eol.isoformat())}"
     if cycle.latest:
-        yield f"latest: {json.dumps(cycle.latest)}"
+        yield f"latest: {_quoted(cycle.latest)}"
     if cycle.latest_date:
-        yield f"latestReleaseDate: {json.dumps(cycle.latest_date)}"
+        yield f"latestReleaseDate: {_quoted(cycle.latest_date)}"
+
+
+def _quoted(text: str) -> str:
+    """Return a text in double quotes, as imglife's file has them (YAML 1.2 §7.3.1)."""
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

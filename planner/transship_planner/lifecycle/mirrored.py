@@ -31,7 +31,7 @@ def lifecycle_warnings(lifecycles: Iterable[TagLifecycle], judge: Judge | None) 
         if tag.lifecycle.product not in judge.missing:
             groups.setdefault((tag.entry, tag.lifecycle.product, tag.lifecycle.cycle), []).append(tag)
     told = ((entry, in_words(tags[0].lifecycle), tags) for (entry, *_), tags in groups.items())
-    return (*judge.warnings, *(f"{entry}: {said}: {_targets(tags)}" for entry, said, tags in told if said))
+    return (*judge.warnings, *(f"{entry}: {said} ({_targets(tags)})" for entry, said, tags in told if said))
 
 
 def in_words(lifecycle: Lifecycle) -> str:

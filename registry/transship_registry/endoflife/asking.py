@@ -66,7 +66,8 @@ async def _fetch(host: Host, call: Call, product: str, api: str) -> Answer:
 
 def _unknown(error: NotFoundError, product: str, api: str) -> NotFoundError:
     advice = f"no product is called {product!r} there; products go by their names in the site's addresses, see {api}"
-    return NotFoundError(error.attempted, error.reference, error.answer, status=error.status, advice=advice)
+    # its page is an HTML page, as a proxy's would be
+    return NotFoundError(error.attempted, error.reference, "HTTP 404 Not Found", status=error.status, advice=advice)
 
 
 def _advised(error: RegistryError) -> RegistryError:
