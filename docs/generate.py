@@ -16,7 +16,9 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import typer.main
 
 import transship.main
 from transship.demo_images import PLATFORMS, push_image
@@ -92,11 +94,16 @@ def part(name: str) -> str:
 
 
 def commands() -> str:
-    """Return what `--help` says, of the program and of each command."""
-    names = [info.name or info.callback.__name__ for info in transship.main.app.registered_commands if info.callback]
-    sections = ["## transship\n\n" + _fenced("console", _run(ROOT, "--help"))]
-    sections += [f"## transship {name}\n\n" + _fenced("console", _run(ROOT, name, "--help")) for name in names]
-    return "\n\n".join(sections)
+    """Return what `--help` says, of the program, of each command, and of each command below one."""
+    names = ["", *_command_names(typer.main.get_command(transship.main.app))]
+    sections = [(f"## transship {name}".rstrip(), _run(ROOT, *name.split(), "--help")) for name in names]
+    return "\n\n".join(f"{heading}\n\n{_fenced('console', shown)}" for heading, shown in sections)
+
+
+def _command_names(group: Any, above: str = "") -> Iterator[str]:
+    for name, command in getattr(group, "commands", {}).items():
+        yield f"{above}{name}"
+        yield from _command_names(command, f"{above}{name} ")
 
 
 def _run(folder: Path, *arguments: str, expected: int = 0) -> str:
@@ -279,14 +286,12 @@ sync:
     forceRecursive: true
     schedule: "@daily"
     ratelimit: {min: 100}
-    lifecycle: {product: app}
     hooks: {post_sync: [{cmd: "true"}]}
 """
 _WITHOUT_EFFECT: Final = (
     "fastCheck",
     "schedule",
     "interval",
-    "lifecycle",
     "cacheCount",
     "cacheTime",
     "blobLimit",

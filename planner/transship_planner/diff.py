@@ -101,8 +101,16 @@ def _settle(sightings: Iterable[Sighting]) -> tuple[list[Sighting], list[Problem
         if len(wanted) > 1:
             quarrels.append(_quarrel(target, rivals))
         else:
-            agreed.append(next((rival for rival in rivals if rival.expected is not None), rivals[0]))
+            agreed.append(_strictest([rival for rival in rivals if rival.expected is not None] or rivals))
     return agreed, quarrels
+
+
+def _strictest(rivals: list[Sighting]) -> Sighting:
+    """Return the wish that is blocked, else the one that is held, else the first."""
+    actions = [rival.restraint.action if rival.restraint else None for rival in rivals]
+    return next(
+        (rivals[actions.index(action)] for action in (Action.BLOCKED, Action.HELD) if action in actions), rivals[0]
+    )
 
 
 def _quarrel(target: Reference, rivals: list[Sighting]) -> Problem:
