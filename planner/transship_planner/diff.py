@@ -56,8 +56,7 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
     """Return the plan that makes the targets what the entries want; changes are sorted by target."""
     agreed, quarrels = _settle(observed.sightings)
     in_sync, pending, skipped = _sort_out(agreed)
-    mirrored = (*(sighting.wish for sighting in (*in_sync, *pending)), *observed.existing)
-    lifecycles = mirrored_lifecycles(mirrored, circumstances.judge)
+    lifecycles = mirrored_lifecycles(observed.mirrored, circumstances.judge)
     changes, clashes = _keep_backups_apart(
         sorted(
             (_change(sighting, observed.contents, circumstances) for sighting in pending),

@@ -1,7 +1,8 @@
 """What was seen at the sources and targets: plain values, gathered by `observe` and compared by `diff`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias
 
 from transship_planner.desired import Comparison, Entry, PlatformRule
@@ -106,6 +107,12 @@ class Observed:
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()
     existing: tuple[Wish, ...] = ()
+
+    @property
+    def mirrored(self) -> Iterator[Wish]:
+        """The wishes whose target tags are, or shall be, what the source tags are: all but those passed over."""
+        seen = (sighting.wish for sighting in self.sightings if sighting.in_sync or not sighting.is_unsupported)
+        return chain(seen, self.existing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,3 +194,20 @@ def test_selecting_asks_the_sources_tag_lists_only() -> None:
     selected = asyncio.run(select(wishes.desired(listed, wishes.image("src.io/one:2", "dst.io/one:2")), world))
     assert [str(wish.target) for wish in selected.wishes] == ["dst.io/app:1", "dst.io/one:2"]
     assert world.calls == [("list_tags", "src.io/app")]
+
+
+def test_an_entry_that_another_one_agrees_with_keeps_its_lifecycle() -> None:
+    """Also when the other one, which comes first, has none; a tag that is passed over is not mirrored."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:3.20", images.single("one"))
+    passed_over = wishes.image("src.io/app:3.20", "dst.io/other:3.20", media_types=("application/x-none",))
+    rule = LifecycleRule(product="alpine")
+    desired = wishes.desired(entry(None), entry("alpine"), replace(passed_over, lifecycle=rule))
+    circumstances = Circumstances(
+        tool_version="0",
+        config=ConfigPin(digest=Digest.of(b""), dialect="regsync"),
+        judge=judge(desired, Source(alpine=FOUND)),
+    )
+    made = diff(asyncio.run(observe(desired, world)), circumstances)
+    assert [(tag.entry, str(tag.target)) for tag in made.lifecycles] == [("sync[1]", "dst.io/app:3.20")]
+    assert "sync[1]: alpine 3.20 has ended (dst.io/app:3.20)" in made.warnings
