@@ -16,7 +16,9 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import typer.main
 
 import transship.main
 from transship.demo_images import PLATFORMS, push_image
@@ -47,7 +49,6 @@ from transship_planner.observe import observe
 from transship_planner.plan import ConfigPin, StatePin
 from transship_planner.planfile import encode, save
 from transship_planner.tags.semver import SEMVER_DIFFERENCES
-from transship_planner.unsupported import unsupported
 from transship_registry.layout import LayoutStore
 from transship_registry.platform import Platform
 from transship_registry.ports import RegistryWriter
@@ -92,11 +93,16 @@ def part(name: str) -> str:
 
 
 def commands() -> str:
-    """Return what `--help` says, of the program and of each command."""
-    names = [info.name or info.callback.__name__ for info in transship.main.app.registered_commands if info.callback]
-    sections = ["## transship\n\n" + _fenced("console", _run(ROOT, "--help"))]
-    sections += [f"## transship {name}\n\n" + _fenced("console", _run(ROOT, name, "--help")) for name in names]
-    return "\n\n".join(sections)
+    """Return what `--help` says, of the program, of each command, and of each command below one."""
+    names = ["", *_command_names(typer.main.get_command(transship.main.app))]
+    sections = [(f"## transship {name}".rstrip(), _run(ROOT, *name.split(), "--help")) for name in names]
+    return "\n\n".join(f"{heading}\n\n{_fenced('console', shown)}" for heading, shown in sections)
+
+
+def _command_names(group: Any, above: str = "") -> Iterator[str]:
+    for name, command in getattr(group, "commands", {}).items():
+        yield f"{above}{name}"
+        yield from _command_names(command, f"{above}{name} ")
 
 
 def _run(folder: Path, *arguments: str, expected: int = 0) -> str:
@@ -268,37 +274,6 @@ def _meaning(words: str) -> str:
     return f"`{words}`" if words.startswith(("<", ">")) else words
 
 
-_WISHES: Final = """\
-sync:
-  - source: registry.example.com/app:1
-    target: mirror.example.com/app:1
-    type: image
-    referrers: true
-    referrerFilters: [{artifactType: application/spdx+json}]
-    digestTags: true
-    fastCheck: true
-    forceRecursive: true
-    schedule: "@daily"
-    lifecycle: {product: app}
-"""
-_WITHOUT_EFFECT: Final = (
-    "schedule",
-    "interval",
-    "lifecycle",
-    "cacheCount",
-    "cacheTime",
-)
-
-
-def not_carried_out() -> str:
-    """Return what a plan says of wishes that this version does not carry out, and of which it says nothing."""
-    desired = loads(_WISHES.encode(), file="regsync.yml", environment={})
-    said = "\n".join(f"warning: {warning}" for warning in unsupported(desired))
-    unsaid = [f"`{name}`" for name in _WITHOUT_EFFECT if name not in said]
-    silent = f"\n\nAccepted without effect, and not mentioned in the plan: {', '.join(unsaid)}." if unsaid else ""
-    return f"A plan says of an entry that asks for all of them:\n\n{_fenced('text', said)}{silent}"
-
-
 # The story
 
 
@@ -437,7 +412,6 @@ _PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": commands,
     "fields": fields,
     "semver differences": semver_differences,
-    "not carried out": not_carried_out,
     "plan example": plan_example,
     "state example": state_example,
 }

@@ -269,6 +269,50 @@ def why(
     invocation.finish(explaining.why(invocation, reference, tags_from=tags_from, form=form.value))
 
 
+eol_app = typer.Typer(
+    name="eol",
+    help="Tell when what is mirrored comes to its end of life; nothing is changed.",
+    epilog=_ANYWHERE,
+    invoke_without_command=True,
+)
+app.add_typer(eol_app)
+
+
+@eol_app.callback()
+def eol(
+    context: typer.Context,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when a tag is past its end of life, or soon will be.")
+    ] = False,
+    form: ListFormatOption = ListFormat.TEXT,
+) -> None:
+    """Tell when what is mirrored comes to its end of life; nothing is changed."""
+    if context.invoked_subcommand is not None:
+        if detailed_exitcode or form is not ListFormat.TEXT:
+            raise typer.BadParameter("--detailed-exitcode and --format go with `eol` alone")
+        return
+    from transship import eol
+
+    invocation = _started(context)
+    invocation.finish(eol.eol(invocation, form=form.value, detailed=detailed_exitcode))
+
+
+@eol_app.command()
+def update(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")] = False,
+    data_file: Annotated[
+        Path | None,
+        typer.Option("--data-file", metavar="PATH", help="Write here; overrides lifecycle.eol_data_file."),
+    ] = None,
+) -> None:
+    """Fetch the end-of-life dates of all products that entries name, and write them to a file for `eol_data_file`."""
+    from transship import eol
+
+    invocation = _started(context)
+    invocation.finish(eol.update(invocation, data_file=data_file, dry_run=dry_run))
+
+
 @app.command()
 def demo(
     folder: Annotated[

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from transship import lifecycles
 from transship.exits import Exit, most_specific, of_plan
 from transship.invocation import LOG, Invocation, now
 from transship.versions import tool_version
@@ -24,9 +25,8 @@ from transship_planner.quarantine import Quarantine, bypasses
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
-from transship_planner.unsupported import unsupported
-from transship_registry.ports import CatalogueReader
 from transship_registry.reference import Reference
+from transship_registry.registries import Registries
 from transship_state.filestore import FileStore
 
 
@@ -75,7 +75,7 @@ async def check(invocation: Invocation, *, missing: bool, form: str, state_file:
 
 async def make_plan(
     desired: Desired,
-    reader: CatalogueReader,
+    opened: Registries,
     *,
     missing: bool,
     store: FileStore | None,
@@ -86,18 +86,18 @@ async def make_plan(
     state = store.read() if store else None
     urgent = tuple(Reference.parse(text) for text in ignored)
     quarantine = Quarantine(datetime.now(UTC), state, keeps_state=store is not None, ignored=urgent)
-    observed = await observe(desired, reader, missing=missing, contents=contents, policies=[quarantine])
+    judge = await lifecycles.find_judge(desired, opened)
+    observed = await observe(
+        desired, opened, missing=missing, contents=contents, policies=[quarantine, *lifecycles.policies(judge)]
+    )
     circumstances = Circumstances(
         tool_version=tool_version(),
         config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),
         mode=Mode(missing=missing),
         state=StatePin(lineage=state.lineage, serial=state.serial) if state else StatePin(nonce=secrets.token_hex(16)),
         recorded={record.target: record.target_digest for record in state.records} if state else {},
-        warnings=(
-            *unsupported(desired),
-            *bypasses(observed.sightings, urgent),
-            *moved_tags(observed, state.records if state else ()),
-        ),
+        warnings=(*bypasses(observed.sightings, urgent), *moved_tags(observed, state.records if state else ())),
+        judge=judge,
     )
     return save(diff(observed, circumstances), created_at=now())
 

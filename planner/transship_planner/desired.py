@@ -6,7 +6,7 @@ expanded except `backup`, which is expanded for each image that is overwritten.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import TypeAlias
 
 from transship_planner.backup import BackupRule
@@ -149,12 +149,34 @@ class Hook:
     mark: Mark | None = field(default=None, compare=False)
 
 
+class OnEol(StrEnum):
+    """What happens to a tag that is to change, though its cycle has come to its end."""
+
+    WARN = "warn"
+    HOLD = "hold"
+    BLOCK = "block"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifecycleRule:
     """How a tag maps to a cycle of a product at endoflife.date; `track` is `major` or `minor` (semantics A8)."""
 
     product: str
     track: str = "minor"
+    on_eol: OnEol = OnEol.WARN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EolSettings:
+    """Where end-of-life dates come from: `provider` is `endoflife` (asked below `url`) or `local` (`data_file` alone).
+
+    A cycle that ends within less than `critical_days` is warned about.
+    """
+
+    provider: str = "endoflife"
+    data_file: str = "eol-data.yaml"
+    url: str = "https://endoflife.date"
+    critical_days: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,4 +227,5 @@ class Desired:
     blob_limit: int = 0
     post_sync: tuple[Hook, ...] = ()
     state: str = ""
+    eol: EolSettings = EolSettings()
     warnings: tuple[Finding, ...] = ()

@@ -12,6 +12,8 @@ import msgspec
 from transship_planner.contents import content_tree, lost_tree
 from transship_planner.differences import differences
 from transship_planner.forecast import forecast, shares, shortages
+from transship_planner.lifecycle.judge import Judge
+from transship_planner.lifecycle.mirrored import lifecycle_warnings, mirrored_lifecycles
 from transship_planner.observed import Contents, Observed, SeenAttachment, Sighting
 from transship_planner.plan import (
     FORMAT_VERSION,
@@ -39,7 +41,8 @@ from transship_registry.reference import Reference
 class Circumstances:
     """What a plan is made under: tool version, configuration, mode, and what was recorded before.
 
-    `recorded` is the digest that the state says we last gave each target.
+    `recorded` is the digest that the state says we last gave each target; `judge` knows today's date and the lifecycles
+    of products.
     """
 
     tool_version: str
@@ -49,12 +52,14 @@ class Circumstances:
     recorded: Mapping[Reference, Digest] = field(default_factory=dict[Reference, Digest])
     expires_at: str = ""
     warnings: tuple[str, ...] = ()
+    judge: Judge | None = None
 
 
 def diff(observed: Observed, circumstances: Circumstances) -> Plan:
     """Return the plan that makes the targets what the entries want; changes are sorted by target."""
     agreed, quarrels = _settle(observed.sightings)
     in_sync, pending, skipped = _sort_out(agreed)
+    lifecycles = mirrored_lifecycles(observed.mirrored, circumstances.judge)
     changes, clashes = _keep_backups_apart(
         sorted(
             (_change(sighting, observed.contents, circumstances) for sighting in pending),
@@ -76,8 +81,15 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
         unchanged=_unchanged(in_sync, observed.present),
         forecast=expected,
         problems=tuple(sorted((*_problems(observed), *quarrels, *clashes), key=_problem_order)),
-        warnings=(*circumstances.warnings, *sorted(observed.warnings), *_skips(skipped), *shortages(expected, changes)),
+        warnings=(
+            *circumstances.warnings,
+            *sorted(observed.warnings),
+            *_skips(skipped),
+            *shortages(expected, changes),
+            *lifecycle_warnings(lifecycles, circumstances.judge),
+        ),
         expires_at=circumstances.expires_at,
+        lifecycles=lifecycles,
     )
 
 
@@ -93,8 +105,16 @@ def _settle(sightings: Iterable[Sighting]) -> tuple[list[Sighting], list[Problem
         if len(wanted) > 1:
             quarrels.append(_quarrel(target, rivals))
         else:
-            agreed.append(next((rival for rival in rivals if rival.expected is not None), rivals[0]))
+            agreed.append(_strictest([rival for rival in rivals if rival.expected is not None] or rivals))
     return agreed, quarrels
+
+
+def _strictest(rivals: list[Sighting]) -> Sighting:
+    """Return the wish that is blocked, else the one that is held, else the first."""
+    actions = [rival.restraint.action if rival.restraint else None for rival in rivals]
+    return next(
+        (rivals[actions.index(action)] for action in (Action.BLOCKED, Action.HELD) if action in actions), rivals[0]
+    )
 
 
 def _quarrel(target: Reference, rivals: list[Sighting]) -> Problem:
@@ -151,6 +171,7 @@ def _change(sighting: Sighting, contents: Contents, circumstances: Circumstances
         differences=differences(before_manifest, after_manifest) if before_manifest and after_manifest else (),
         risks=_risks(sighting, circumstances.recorded.get(wish.target)),
         held_until=sighting.restraint.until if sighting.restraint is not None else "",
+        lifecycle=circumstances.judge.of(wish) if circumstances.judge else None,
     )
 
 

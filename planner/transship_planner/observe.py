@@ -23,7 +23,7 @@ from transship_planner.desired import (
     Scope,
 )
 from transship_planner.names.naming import Named, name_target
-from transship_planner.observed import Observed, Policy, Sighting, Trouble, Wish
+from transship_planner.observed import Observed, Policy, Selected, Sighting, Trouble, Wish
 from transship_planner.plan import Action
 from transship_planner.platforms import check_lone_platform, expected_content
 from transship_planner.quotas import look_at_quotas
@@ -72,26 +72,38 @@ async def observe(
         sightings = [sighting for sighting in sightings if id(sighting) not in lost]
     return Observed(
         sightings=tuple(sightings),
-        present={listing.entry.name: listing.present for listing in listings if listing.present},
+        present={listing.entry.name: len(listing.existing) for listing in listings if listing.existing},
         contents=look.contents,
         troubles=tuple(troubles),
         warnings=(*(warning for listing in listings for warning in listing.warnings), *look.dates.warnings.values()),
-        untouched=tuple(wish for listing in listings for wish in listing.untouched),
         told=look.dates.digests,
         quotas=await look_at_quotas((seen for seen in sightings if contents and seen.is_changing), reader),
+        existing=tuple(wish for listing in listings for wish in listing.existing),
+    )
+
+
+async def select(desired: Desired, reader: CatalogueReader) -> Selected:
+    """Find the tags that the configuration selects; only the tag lists of the sources are asked for."""
+    look = _Look(reader, missing=False)
+    compared = (replace(entry.copy, comparison=Comparison.DIGEST, immutable_tags=()) for entry in desired.entries)
+    entries = [replace(entry, copy=rules) for entry, rules in zip(desired.entries, compared, strict=True)]
+    listings = await for_each(entries, look.list_entry)
+    return Selected(
+        wishes=tuple(wish for listing in listings for wish in listing.wishes),
+        troubles=tuple(trouble for listing in listings for trouble in listing.troubles),
+        warnings=(*(warning for listing in listings for warning in listing.warnings), *look.dates.warnings.values()),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What the tag lists say of one entry: the tags to ask about, and how many are known to be present already."""
+    """What the tag lists say of one entry: the tags to ask about, and those known to be present already."""
 
     entry: Entry
     wishes: tuple[Wish, ...] = ()
-    present: int = 0
+    existing: tuple[Wish, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()
-    untouched: tuple[Wish, ...] = ()
 
 
 class _Look:
@@ -172,10 +184,9 @@ class _Look:
         return _Listing(
             entry,
             tuple(wish for wish in wishes if wish.target not in existing),
-            present=sum(wish.target in existing for wish in wishes),
+            tuple(wish for wish in wishes if wish.target in existing),
             troubles=troubles,
             warnings=tuple(f"{entry.name}: {name.warning}" for name in named.values() if name.warning),
-            untouched=tuple(wish for wish in wishes if wish.target in existing and wish.is_immutable),
         )
 
     def _wish(self, entry: Entry, source: Reference, target: Reference) -> Wish:
@@ -301,10 +312,9 @@ def _joined(entry: Entry, listings: Sequence[_Listing]) -> _Listing:
     return _Listing(
         entry,
         tuple(wish for listing in listings for wish in listing.wishes),
-        sum(listing.present for listing in listings),
+        tuple(wish for listing in listings for wish in listing.existing),
         tuple(trouble for listing in listings for trouble in listing.troubles),
         tuple(warning for listing in listings for warning in listing.warnings),
-        tuple(wish for listing in listings for wish in listing.untouched),
     )
 
 

@@ -1,8 +1,9 @@
 """What was seen at the sources and targets: plain values, gathered by `observe` and compared by `diff`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import TypeAlias
 
 from transship_planner.desired import Comparison, Entry, PlatformRule
@@ -136,11 +137,10 @@ Contents: TypeAlias = Mapping[Digest, Manifest]
 class Observed:
     """Everything that was seen.
 
-    `present` counts, per entry, the target tags known to exist without having been asked one by one. `contents`
-    holds the manifests of what will change (sources whole, targets only their top) and is empty for a mere check.
-    `quotas` are the pull quotas that the source registries state, by registry. `untouched` are the immutable tags among
-    those counted as present; `told` is what source tags point at by what their registries told on other occasions,
-    which may be minutes old.
+    `present` counts, per entry, the target tags known to exist without having been asked one by one, which are the
+    wishes of `existing`. `contents` holds the manifests of what will change (sources whole, targets only their top) and
+    is empty for a mere check. `quotas` are the pull quotas that the source registries state, by registry. `told` is
+    what source tags point at by what their registries told on other occasions, which may be minutes old.
     """
 
     sightings: tuple[Sighting, ...] = ()
@@ -149,5 +149,25 @@ class Observed:
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()
     quotas: Mapping[str, Quota] = field(default_factory=dict[str, Quota])
-    untouched: tuple[Wish, ...] = ()
     told: Mapping[Reference, Digest] = field(default_factory=dict[Reference, Digest])
+    existing: tuple[Wish, ...] = ()
+
+    @property
+    def untouched(self) -> Iterator[Wish]:
+        """The immutable tags among those that are known to exist, which nothing was asked about."""
+        return (wish for wish in self.existing if wish.is_immutable)
+
+    @property
+    def mirrored(self) -> Iterator[Wish]:
+        """The wishes whose target tags are, or shall be, what the source tags are: all but those passed over."""
+        seen = (sighting.wish for sighting in self.sightings if sighting.in_sync or not sighting.is_unsupported)
+        return chain(seen, self.existing)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The tags that the configuration selects, by the tag lists of the sources alone."""
+
+    wishes: tuple[Wish, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -113,6 +113,40 @@ class RateLimit(_Document, frozen=True, kw_only=True):
     retry_s: Annotated[float, msgspec.Meta(ge=300)]
 
 
+class LifecycleStatus(StrEnum):
+    """How the cycle that a tag belongs to stands."""
+
+    OK = "ok"
+    SOON = "soon"
+    ENDED = "ended"
+    UNDATED = "no date"
+    UNKNOWN = "unknown"
+    UNVERSIONED = "no cycle"
+
+
+class Lifecycle(_Document, frozen=True, kw_only=True):
+    """Where a tag stands in the life of its product, on the day of the plan.
+
+    `cycle` is empty when the tag has no version; `eol` is a date in ISO 8601, the last supported day, or empty when
+    none is known; `days_left` until it are negative when it is over; `note` says why nothing is known.
+    """
+
+    product: str
+    cycle: str = ""
+    status: LifecycleStatus
+    eol: str = ""
+    days_left: int | None = None
+    note: str = ""
+
+
+class TagLifecycle(_Document, frozen=True, kw_only=True):
+    """The lifecycle of a mirrored target tag, whether it changes or not."""
+
+    entry: str
+    target: Reference
+    lifecycle: Lifecycle
+
+
 class Change(_Document, frozen=True, kw_only=True):
     """One target reference that will change.
 
@@ -147,6 +181,7 @@ class Change(_Document, frozen=True, kw_only=True):
     transfer: int = 0
     risks: tuple[str, ...] = ()
     held_until: str = ""
+    lifecycle: Lifecycle | None = None
 
 
 class Problem(_Document, frozen=True, kw_only=True):
@@ -239,6 +274,7 @@ class Plan(_Document, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     expires_at: str = ""
+    lifecycles: tuple[TagLifecycle, ...] = ()
 
     @property
     def pending(self) -> tuple[Change, ...]:

@@ -1,11 +1,13 @@
 """Golden plans: a configuration and a world in, the plan as text and as a file out.
 
 Each folder below `plans` is a case: `mirror.yaml` (or `config` in `world.yaml`), the images of the world by reference,
-and what comes of it. `pytest --update-golden` rewrites the results, and the diff is reviewed.
+the day and the end-of-life data where they matter, and what comes of it. `pytest --update-golden` rewrites the results,
+and the diff is reviewed.
 """
 
 import asyncio
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,15 @@ import yaml
 from support import images
 from support.memory_registry import MemoryRegistry
 from transship_planner.config import config_digest, load
+from transship_planner.desired import Desired
 from transship_planner.diff import Circumstances, diff
+from transship_planner.lifecycle.judge import Judge
+from transship_planner.lifecycle.policy import eol_policy
+from transship_planner.lifecycle.sources import DataFile, make_judge
 from transship_planner.observe import observe
 from transship_planner.plan import ConfigPin, Mode
 from transship_planner.planfile import PlanFile, encode, save
 from transship_planner.render.text import render_text
-from transship_planner.unsupported import unsupported
 from transship_registry.quota import Quota
 
 PLANS = Path(__file__).parent / "plans"
@@ -50,6 +55,14 @@ def read_file(path: str) -> bytes:
     return SECRETS.get(path) or Path(path).read_bytes()
 
 
+def judge_of(desired: Desired, case: Path, today: date | None) -> Judge | None:
+    """Judge by the data file of the case, on the day of its world."""
+    if today is None:
+        return None
+    data = DataFile(desired.eol.data_file, lambda name: (case / name).read_bytes())
+    return asyncio.run(make_judge(desired, data, today=today))
+
+
 def plan(case: Path) -> PlanFile:
     """Plan a case."""
     described: dict[str, Any] = yaml.safe_load((case / "world.yaml").read_text())
@@ -63,9 +76,10 @@ def plan(case: Path) -> PlanFile:
         tool_version="golden",
         config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),
         mode=Mode(missing=described.get("missing", False)),
-        warnings=unsupported(desired),
+        judge=judge_of(desired, case, described.get("today")),
     )
-    observed = asyncio.run(observe(desired, world, missing=circumstances.mode.missing))
+    policies = (eol_policy(circumstances.judge),) if circumstances.judge else ()
+    observed = asyncio.run(observe(desired, world, missing=circumstances.mode.missing, policies=policies))
     assert world.writes() == [], "planning writes nothing"
     return save(diff(observed, circumstances), created_at="2026-01-01T00:00:00Z")
 

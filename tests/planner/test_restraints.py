@@ -64,3 +64,23 @@ def test_what_is_blocked_is_refused_with_exit_3() -> None:
     assert of_plan(made) is Exit.REFUSED
     assert not as_findings(made)["in_sync"]
     assert render_findings(made).endswith("Out of sync: 0 tags to change, 1 in sync, 1 blocked.\n")
+
+
+def test_of_two_entries_that_agree_the_stricter_decides() -> None:
+    """What one of them holds or blocks, the other does not let through."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:new", images.single("new"))
+    desired = wishes.desired(*(wishes.image("src.io/app:new", "dst.io/app:new") for _ in range(3)))
+    restraints = {"sync[1]": HELD, "sync[2]": BLOCKED}
+
+    def policy(sighting: Sighting) -> Restraint | None:
+        return restraints.get(sighting.wish.entry.name)
+
+    for expected in (Action.BLOCKED, Action.HELD, Action.CREATE):
+        observed = asyncio.run(observe(desired, world, policies=[policy]))
+        pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
+        made = diff(observed, Circumstances(tool_version="0", config=pin))
+        assert [change.action for change in made.changes] == [expected]
+        assert made.problems == ()
+        if restraints:
+            restraints.popitem()

@@ -21,6 +21,7 @@ from transship_registry.reference import Reference, Repository
 Document: TypeAlias = "str | int | float | bool | list[Document] | dict[str, Document] | None"
 
 _PLACES = frozenset({"name", "mark"})
+_FROM_ENVIRONMENT = frozenset({"critical_days"})
 _ENDPOINT = ("registry", "hostname", "tls", "path_prefix", "mirrors", "priority")
 
 
@@ -28,13 +29,16 @@ def config_digest(desired: Desired) -> Digest:
     """Compute the digest of what a configuration wants.
 
     It covers every entry with its hooks, the hooks at the end, and of the hosts where they are and which program is
-    asked for their credentials: all that apply takes from the configuration and would act upon.
+    asked for their credentials: all that apply takes from the configuration and would act upon. Where end-of-life dates
+    come from counts where that is said, since they may hold or block a change.
     """
-    document: Document = {
+    document: dict[str, Document] = {
         "entries": [_entry(entry) for entry in desired.entries],
         "hosts": [_host(host) for host in sorted(desired.hosts, key=lambda host: host.registry)],
         "post_sync": [_value(hook) for hook in desired.post_sync],
     }
+    if eol := _said(desired.eol, but=_FROM_ENVIRONMENT):
+        document["eol"] = eol
     return Digest.of(json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii"))
 
 

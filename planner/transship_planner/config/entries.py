@@ -8,6 +8,7 @@ from transship_planner.backup import BackupRule
 from transship_planner.config.durations import MINUTE, SECOND
 from transship_planner.config.expansion import Expander, sync_data, sync_fields
 from transship_planner.config.inheritance import inherit, inherit_platforms
+from transship_planner.config.lifecycle import read_rule
 from transship_planner.config.problems import Problems
 from transship_planner.config.scalarkinds import nearest
 from transship_planner.config.schedules import check_schedule
@@ -20,7 +21,6 @@ from transship_planner.desired import (
     Dialect,
     Entry,
     Hook,
-    LifecycleRule,
     PlatformRule,
     ReferrerFilter,
     Timing,
@@ -42,11 +42,12 @@ _DEFAULT_HOOK_TIMEOUT: Final = 60 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class EntryReader:
-    """Reads entries of one file: what they share is its dialect, its defaults, and `sync.platforms`."""
+    """Reads entries of one file: they share its dialect, its defaults, `sync.platforms`, and `lifecycle` at the top."""
 
     dialect: Dialect
     defaults: Section
     platforms: Value | None
+    lifecycle: Section
     expander: Expander
     problems: Problems
 
@@ -58,7 +59,7 @@ class EntryReader:
         rules = self._copy_rules(entry, texts)
         timing = self._timing(entry)
         hooks = read_hooks(entry.section("hooks"), self.problems)
-        lifecycle = self._lifecycle(entry)
+        lifecycle = read_rule(entry, self.lifecycle, self.problems)
         backup = self._backup(entry, texts)
         target_name = self._target_name(entry)
         if scope is None:
@@ -188,15 +189,6 @@ class EntryReader:
         if "retry" in ratelimit and retry < _SHORTEST_RETRY:  # semantics B5.3
             self.problems.warn(ratelimit.where("retry"), f"{ratelimit.at('retry')} is raised to 5m, the shortest")
         return max(retry, _SHORTEST_RETRY)
-
-    def _lifecycle(self, entry: Section) -> LifecycleRule | None:
-        rule = entry.section("lifecycle")
-        if not rule.text("product"):
-            return None
-        if rule.at("track").endswith("extract"):
-            message = f"{rule.at('track')} is the old name of 'track'; write track: {rule.text('track')}"
-            self.problems.warn(rule.where("track"), message)
-        return LifecycleRule(product=rule.text("product"), track=rule.text("track", "minor"))
 
 
 def read_hooks(hooks: Section, problems: Problems) -> tuple[Hook, ...]:

@@ -3,7 +3,14 @@
 from typing import Final
 
 from transship_planner.config.digest import Document
-from transship_planner.config.exportentries import Documents, duration, entry_document, hooks_document, known
+from transship_planner.config.exportentries import (
+    Documents,
+    duration,
+    entry_document,
+    eol_document,
+    hooks_document,
+    known,
+)
 from transship_planner.desired import Desired, Dialect
 from transship_registry.hosts import HelperSettings, HostSettings, TlsMode
 from transship_registry.secret import Secret
@@ -24,6 +31,7 @@ def export(desired: Desired) -> Documents:
     return {
         "version": 1,
         **known(creds=[_host(host) for host in desired.hosts], defaults=_defaults(desired), state=desired.state),
+        **known(lifecycle=eol_document(desired.eol)),
         "sync": entries if desired.dialect is Dialect.REGSYNC else _imglife_sync(desired, entries),
     }
 

@@ -10,9 +10,11 @@ from transship_planner.desired import (
     Comparison,
     CopyRules,
     Entry,
+    EolSettings,
     Hook,
     ImageScope,
     LifecycleRule,
+    OnEol,
     PlatformRule,
     ReferrerFilter,
     RegistryScope,
@@ -27,6 +29,7 @@ from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 Documents = dict[str, Document]
 
+_DEFAULT_EOL: Final = EolSettings()
 _DEFAULT_TIMING: Final = Timing()
 
 
@@ -154,7 +157,19 @@ def _timing(timing: Timing) -> Documents:
 
 
 def _lifecycle(rule: LifecycleRule | None) -> Documents:
-    return {"product": rule.product, "track": rule.track} if rule else {}
+    if rule is None:
+        return {}
+    on_eol: Documents = {"on_eol": rule.on_eol.value} if rule.on_eol is not OnEol.WARN else {}
+    return {"product": rule.product, "track": rule.track, **on_eol}
+
+
+def eol_document(settings: EolSettings) -> Documents:
+    """Return `lifecycle` of the top level; empty when it says nothing. What entries take over stands in them."""
+    return known(
+        eol_provider=settings.provider if settings.provider != _DEFAULT_EOL.provider else None,
+        eol_data_file=settings.data_file if settings.data_file != _DEFAULT_EOL.data_file else None,
+        eol_url=settings.url if settings.url != _DEFAULT_EOL.url else None,
+    )
 
 
 def _hook(hook: Hook) -> Documents:

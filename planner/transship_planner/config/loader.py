@@ -13,6 +13,7 @@ from transship_planner.config.crosschecks import check_entries
 from transship_planner.config.durations import SECOND
 from transship_planner.config.entries import EntryReader, read_hooks
 from transship_planner.config.expansion import Expander, ReadFile
+from transship_planner.config.lifecycle import read_eol_settings
 from transship_planner.config.problems import Problems
 from transship_planner.config.reading import read_table
 from transship_planner.config.section import Section
@@ -107,6 +108,7 @@ def _load(data: bytes, file: str, environment: Mapping[str, str], read_file: Rea
     entries = _entries(config, dialect, expander, problems)
     parallel = _parallel(config, dialect, environment, problems)
     post_sync = read_hooks(sync.section("hooks"), problems)
+    eol = read_eol_settings(config.section("lifecycle"), environment, problems)
     check_entries(entries, problems)
     _check_top_level(config, problems)
     problems.check()
@@ -124,6 +126,7 @@ def _load(data: bytes, file: str, environment: Mapping[str, str], read_file: Rea
         blob_limit=defaults.whole("blobLimit"),
         post_sync=post_sync,
         state=config.text("state"),
+        eol=eol,
         warnings=tuple(sorted(problems.warnings)),
     )
 
@@ -134,7 +137,7 @@ def _dialect(root: Node | None) -> Dialect:
     sync = values.get("sync")
     if isinstance(sync, MapNode):
         return Dialect.IMGLIFE
-    is_imglife = sync is None and not values.keys().isdisjoint((*OTHER_SECTIONS, "registry"))
+    is_imglife = sync is None and not values.keys().isdisjoint((*OTHER_SECTIONS, "registry", "lifecycle"))
     return Dialect.IMGLIFE if is_imglife else Dialect.REGSYNC
 
 
@@ -153,6 +156,7 @@ def _entries(config: Section, dialect: Dialect, expander: Expander, problems: Pr
         dialect=dialect,
         defaults=config.section("defaults"),
         platforms=sync.values.get("platforms"),
+        lifecycle=config.section("lifecycle"),
         expander=expander,
         problems=problems,
     )

@@ -21,7 +21,7 @@ from transship_planner.config.schema import (
     TextMap,
     Whole,
 )
-from transship_planner.desired import Dialect
+from transship_planner.desired import Dialect, OnEol
 from transship_planner.tags.versions import Group, Suffix
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 from transship_registry.referrers.refused import RefusedArtifactPolicy
@@ -156,6 +156,13 @@ HOOKS: Final = Table(
 
 GLOBAL_HOOKS: Final = Table(fields=tuple(entry for entry in HOOKS.fields if entry.name == "post_sync"))
 
+_ON_EOL: Final = Field(
+    name="on_eol",
+    kind=Choice(options=tuple(choice.value for choice in OnEol)),
+    default=OnEol.WARN.value,
+    doc="What happens to a tag past its end of life that is to change: nothing but a warning, `hold` or `block`.",
+)
+
 LIFECYCLE: Final = Table(
     fields=(
         Field(
@@ -173,6 +180,7 @@ LIFECYCLE: Final = Table(
             aliases=("extract",),
             doc="How many parts of the tag's version name its cycle: `minor` two, `major` one.",
         ),
+        _ON_EOL,
     )
 )
 
@@ -640,22 +648,29 @@ EOL: Final = Table(
             kind=Choice(options=("endoflife", "local")),
             home=_IMGLIFE,
             default="endoflife",
-            doc="Where end-of-life dates come from.",
+            doc="Where end-of-life dates come from: endoflife.date, or the file alone.",
         ),
         Field(
             name="eol_target",
             kind=Choice(options=("git", "pkgregistry")),
             home=_IMGLIFE,
             default="git",
-            doc="Where end-of-life dates are kept.",
+            doc="Where end-of-life dates are kept: always in the file; `pkgregistry` is warned about.",
         ),
         Field(
             name="eol_data_file",
             kind=Text(format=Format.FILE),
             home=_IMGLIFE,
             default="eol-data.yaml",
-            doc="The file with end-of-life dates.",
+            doc="The file with end-of-life dates, written by `eol update`.",
         ),
+        Field(
+            name="eol_url",
+            kind=Text(),
+            default="https://endoflife.date",
+            doc="Below which address end-of-life dates are asked for.",
+        ),
+        _ON_EOL,
     ),
 )
 
@@ -674,7 +689,7 @@ IMGLIFE_SYNC: Final = Table(
     )
 )
 
-OTHER_SECTIONS: Final = ("build", "retention", "lifecycle", "status")
+OTHER_SECTIONS: Final = ("build", "retention", "status")
 """Sections for imglife's other commands; `registry` is one too, but its hosts matter here."""
 
 
@@ -696,7 +711,7 @@ def top_level(dialect: Dialect) -> Table:
             ),
             Field(name="build", kind=Anything(), home=_IMGLIFE, doc="Belongs to other commands of imglife."),
             Field(name="retention", kind=Record(RETENTION), home=_IMGLIFE, doc="Belongs to other commands of imglife."),
-            Field(name="lifecycle", kind=Record(EOL), home=_IMGLIFE, doc="Belongs to other commands of imglife."),
+            Field(name="lifecycle", kind=Record(EOL), home=_IMGLIFE, doc="Where end-of-life dates come from."),
             Field(name="status", kind=Anything(), home=_IMGLIFE, doc="Belongs to other commands of imglife."),
         )
     )

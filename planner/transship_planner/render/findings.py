@@ -4,6 +4,7 @@ from typing import Any
 
 from transship_planner.plan import Action, Plan
 from transship_planner.render import wording
+from transship_planner.render.lifecycles import as_lifecycles, lifecycle_table
 
 
 def render_findings(plan: Plan) -> str:
@@ -12,6 +13,8 @@ def render_findings(plan: Plan) -> str:
         f"{change.action.value}: {change.target}: {wording.digests(change)} ({change.reason}; {change.entry})"
         for change in plan.changes
     ]
+    if plan.lifecycles:
+        lines += [lifecycle_table(plan.lifecycles), ""]
     lines += [f"problem: {problem.entry} {problem.reference}: {problem.message}" for problem in plan.problems]
     lines += [f"warning: {warning}" for warning in plan.warnings]
     lines.append(_verdict(plan))
@@ -19,7 +22,7 @@ def render_findings(plan: Plan) -> str:
 
 
 def as_findings(plan: Plan) -> dict[str, Any]:
-    """Return the same as plain data: `in_sync`, `unchanged`, `differences`, `problems`, `warnings`."""
+    """Return the same as plain data: `in_sync`, `unchanged`, `differences`, `problems`, `warnings`, `lifecycles`."""
     return {
         "in_sync": _in_sync(plan),
         "unchanged": plan.unchanged.count,
@@ -41,6 +44,7 @@ def as_findings(plan: Plan) -> dict[str, Any]:
             for problem in plan.problems
         ],
         "warnings": list(plan.warnings),
+        "lifecycles": as_lifecycles(plan.lifecycles),
     }
 
 

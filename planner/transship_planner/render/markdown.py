@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from transship_planner.plan import Change, Plan
 from transship_planner.render import wording
+from transship_planner.render.lifecycles import lifecycle_table
 
 _HEADERS = ("action", "target", "source", "digest", "platforms", "transfer")
 
@@ -34,6 +35,10 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
     if details := [line for change in plan.changes for line in _details(change)]:
         yield "<details><summary>What differs inside</summary>"
         yield "\n".join(details)
+        yield "</details>"
+    if plan.lifecycles:
+        yield "<details><summary>End of life</summary>"
+        yield lifecycle_table(plan.lifecycles, markdown=True)
         yield "</details>"
     if plan.warnings:
         yield "\n".join(f"- warning: {_cell(warning)}" for warning in plan.warnings)

@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from transship_planner.plan import Change, Plan
 from transship_planner.render import wording
+from transship_planner.render.lifecycles import lifecycle_table
 
 _HEADERS = ("action", "target", "digest", "platforms", "transfer")
 
@@ -20,6 +21,8 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
         yield tabulate([_row(change) for change in plan.changes], headers=_HEADERS, tablefmt="simple") + "\n"
     for change in plan.changes:
         yield from _details(change)
+    if plan.lifecycles:
+        yield lifecycle_table(plan.lifecycles) + "\n"
     yield from (f"problem: {problem.entry} {problem.reference}: {problem.message}" for problem in plan.problems)
     yield from (f"warning: {warning}" for warning in plan.warnings)
     if not plan.changes and not plan.problems:

@@ -12,6 +12,7 @@ import httpx
 from transship_registry.api import deletion, download, google, hub, listing, manifests, upload, upload_session
 from transship_registry.api.referrers import Referrers
 from transship_registry.digest import Digest
+from transship_registry.endoflife import asking
 from transship_registry.errors import ContentError, InvalidReferenceError, RegistryError
 from transship_registry.hosts import HostSettings, TlsMode
 from transship_registry.http.counters import Counters, RegistryWarning
@@ -161,6 +162,10 @@ class HttpRegistry:
         if not api:
             return await list_at_registry()
         return await hub.inventory(self._outside(httpx.URL(api)), api, repository, list_at_registry)
+
+    async def get_cycles(self, api: str, product: str) -> bytes:
+        """Fetch what endoflife.date, or who stands in for it below the URL `api`, tells of a product's cycles."""
+        return await asking.get_cycles(self._outside(httpx.URL(api)), api, product)
 
     async def list_repositories(self, registry: str, page_size: int | None = None) -> TagList:
         """List the repositories of a registry that has a catalogue; many have none, and say so with any error."""

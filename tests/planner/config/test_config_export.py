@@ -14,7 +14,17 @@ from transship_planner.config.durations import format_duration, parse_duration
 from transship_planner.config.export import export
 from transship_planner.config.problems import Problems
 from transship_planner.config.scalars import resolve
-from transship_planner.config.tables import CREDS, DEFAULTS, ENTRY, HOOK, LIFECYCLE, RATELIMIT, REFERRER_FILTER, TAGS
+from transship_planner.config.tables import (
+    CREDS,
+    DEFAULTS,
+    ENTRY,
+    EOL,
+    HOOK,
+    LIFECYCLE,
+    RATELIMIT,
+    REFERRER_FILTER,
+    TAGS,
+)
 from transship_planner.config.yamltree import ListNode, MapNode, Node, parse_yaml
 from transship_planner.config.yamlwriter import to_yaml
 from transship_planner.desired import Desired
@@ -82,9 +92,9 @@ def test_every_setting_survives() -> None:
 def test_every_setting_is_exported() -> None:
     """Each key of the tables that has an effect on a mirror is written, so that none is forgotten here."""
     document = json.dumps(export(everything()))
-    tables = (CREDS, DEFAULTS, ENTRY, TAGS, RATELIMIT, REFERRER_FILTER, HOOK, LIFECYCLE)
+    tables = (CREDS, DEFAULTS, ENTRY, TAGS, RATELIMIT, REFERRER_FILTER, HOOK, LIFECYCLE, EOL)
     names = {field.name for table in tables for field in table.fields if not field.caution}
-    resolved = {"tag"}  # it has gone into source and target
+    resolved = {"tag", "eol_target"}  # one has gone into source and target, the other is always git
     assert {name for name in names if f'"{name}":' not in document} == resolved
 
 

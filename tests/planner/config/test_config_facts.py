@@ -289,7 +289,7 @@ WARNINGS = [
             "{registry: {provider: s3}, retention: {keep_last: 3}, build: {anything: [1]}, lifecycle: {}, status: x, "
             "sync: {entries: [{source: a, target: r:1/a, tag: x}]}}"
         ),
-        ["other commands of imglife use 'build', 'retention', 'lifecycle', 'status'; transship does not"],
+        ["other commands of imglife use 'build', 'retention', 'status'; transship does not"],
     ),
     Row(
         "A3 keys that imglife's documentation is not known to have",

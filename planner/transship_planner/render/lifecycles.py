@@ -1,0 +1,43 @@
+"""Lifecycles of tags, as a table and as data."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from tabulate import tabulate
+
+from transship_planner.plan import Lifecycle, TagLifecycle
+
+_HEADERS: Final = ("target", "product", "cycle", "EOL date", "days left", "status")
+_ALIGNED: Final = ("left", "left", "left", "left", "right", "left")
+
+
+def lifecycle_table(lifecycles: Iterable[TagLifecycle], *, markdown: bool = False) -> str:
+    """Return a table with a row for each tag."""
+    rows = [_row(tag, quotes="`" if markdown else "") for tag in lifecycles]
+    # numbers are not parsed: the cycle 3.20 would be shown as 3.2
+    return tabulate(
+        rows, headers=_HEADERS, tablefmt="github" if markdown else "simple", colalign=_ALIGNED, disable_numparse=True
+    )
+
+
+def as_lifecycles(lifecycles: Iterable[TagLifecycle]) -> list[dict[str, Any]]:
+    """Return the same as plain data."""
+    return [{"entry": tag.entry, "target": str(tag.target), **_members(tag.lifecycle)} for tag in lifecycles]
+
+
+def _row(tag: TagLifecycle, quotes: str) -> tuple[str, ...]:
+    found = tag.lifecycle
+    days = "-" if found.days_left is None else str(found.days_left)
+    target = f"{quotes}{tag.target}{quotes}"
+    return target, found.product, found.cycle or "-", found.eol or "-", days, found.status.value
+
+
+def _members(found: Lifecycle) -> dict[str, Any]:
+    return {
+        "product": found.product,
+        "cycle": found.cycle or None,
+        "eol": found.eol or None,
+        "days_left": found.days_left,
+        "status": found.status.value,
+        "note": found.note,
+    }
