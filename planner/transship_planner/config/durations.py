@@ -7,6 +7,8 @@ from typing import Final
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
+SHORTEST_RETRY: Final = 5 * MINUTE
+"""What a shorter `ratelimit.retry` is raised to (semantics B5.3)."""
 
 _UNITS: Final = {
     "ns": 1,
