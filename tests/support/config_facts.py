@@ -1,7 +1,6 @@
 """Rows for facts about configuration: what a text is loaded as, under the number of the fact that says so.
 
-A number is one of our notes on regsync (`B9.4`) and imglife (`A7.1`), or a row of their tables (`B4 creds.tls`). Where
-transship differs on purpose, `differs` is a piece of the page on compatibility that tells its users.
+A number is one of our notes on regsync (`B9.4`) and imglife (`A7.1`), or a row of their tables (`B4 creds.tls`).
 """
 
 import json
@@ -21,16 +20,22 @@ ENVIRONMENT = {"HOST": "registry.example.org", "USER_NAME": "robot", "PASSWORD":
 
 
 class Row(NamedTuple):
-    """A fact, what about it is looked at, and what is seen; `differs` points into docs/compatibility.md."""
+    """A fact, what about it is looked at, and what is seen.
+
+    `differs` and `decided` are words of docs/compatibility.md: the former where transship differs on purpose, the
+    latter where imglife's documentation leaves open what happens.
+    """
 
     fact: str
     says: str
     seen: Callable[[], object]
     expected: object
     differs: str = ""
+    decided: str = ""
 
     def __str__(self) -> str:
-        return f"{self.fact}: {self.says}{' [differs]' if self.differs else ''}"
+        mark = " [differs]" if self.differs else " [decided]" if self.decided else ""
+        return f"{self.fact}: {self.says}{mark}"
 
 
 def each(rows: Sequence[Row]) -> pytest.MarkDecorator:

@@ -516,7 +516,7 @@ CREDS: Final = Table(
             doc='Quirks of this registry; `disableHead: "true"` avoids HEAD requests.',
         ),
         Field(
-            name="blobChunk", kind=Whole(), home=_REGSYNC, default=0, doc="Bytes per chunk of an upload; 0 is 1 MiB."
+            name="blobChunk", kind=Whole(), home=_REGSYNC, default=0, doc="Bytes per chunk of an upload; 0 is 16 MiB."
         ),
         Field(
             name="blobMax",

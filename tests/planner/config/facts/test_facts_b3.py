@@ -1,5 +1,7 @@
 """Facts B3, how regsync reads YAML."""
 
+from functools import partial
+
 from support.config_facts import (
     Row,
     desired,
@@ -24,6 +26,15 @@ CRED_EXPIRE = "| `creds[].credExpire` | better | a duration as documented (`1h15
 
 IMAGE = "source: a, target: r:1/a, type: image"
 NOTHING = "there are no entries under 'sync': nothing is mirrored"
+
+
+def interval(text: str) -> float:
+    return image(f"interval: {text}").timing.interval_s
+
+
+def tls(text: str) -> TlsMode:
+    return host(f"tls: '{text}'").tls
+
 
 ROWS = [
     Row(
@@ -181,7 +192,7 @@ ROWS = [
         ["defaults.parallel: 2.7 is read as 2"],
     ),
     *(
-        Row("B3.7", text, lambda text=text: image(f"interval: {text}").timing.interval_s, seconds)
+        Row("B3.7", text, partial(interval, text), seconds)
         for text, seconds in (("90s", 90.0), ("1h15m", 4500.0), ("1.5h", 5400.0), ("1500ms", 1.5))
     ),
     Row(
@@ -202,7 +213,7 @@ ROWS = [
         lambda: errors("defaults: {cacheTime: 5}"),
         ["1:23: defaults.cacheTime: '5' has no unit; write '5s' for seconds or '5m' for minutes"],
     ),
-    Row("B3.7", "every unit of Go's", lambda: parse_duration("1h1m1s1ms1us1µs1μs1ns"), 3_661_001_003_001),  # noqa: RUF001 -- Go takes both letters
+    Row("B3.7", "every unit of Go's", lambda: parse_duration("1h1m1s1ms1us1µs1μs1ns"), 3_661_001_003_001),
     Row(
         "B3.8",
         "nanoseconds",
@@ -217,7 +228,7 @@ ROWS = [
         CRED_EXPIRE,
     ),
     *(
-        Row("B3.9", f"{text or 'empty'} is a value of tls", lambda text=text: host(f"tls: '{text}'").tls, mode)
+        Row("B3.9", f"{text or 'empty'} is a value of tls", partial(tls, text), mode)
         for text, mode in (
             ("enabled", TlsMode.ENABLED),
             ("insecure", TlsMode.INSECURE),
@@ -299,9 +310,16 @@ ROWS = [
     ),
     Row(
         "B3.10",
-        "source and target",
-        lambda: errors("sync: [{type: image}]"),
-        ["1:8: sync[0] lacks 'source'", "1:8: sync[0] lacks 'target'"],
+        "source",
+        lambda: errors("sync: [{target: r:1/a, type: image}]"),
+        ["1:8: sync[0] lacks 'source'"],
+        AT_LOAD,
+    ),
+    Row(
+        "B3.10",
+        "target",
+        lambda: [said.partition(": ")[2][:21] for said in errors("sync: [{source: a, type: image}]")],
+        ["sync[0] lacks 'target"],
         AT_LOAD,
     ),
 ]

@@ -1,5 +1,7 @@
 """Facts B4, `creds[]` and the top level: type, default and note of each key."""
 
+from functools import partial
+
 from support.config_facts import Row, desired, each, errors, host, warnings
 from transship_registry.hosts import Credential, HelperSettings, HostSettings, TlsMode
 from transship_registry.secret import Secret
@@ -13,6 +15,15 @@ PRIORITY = "| `creds[].mirrors`, `creds[].priority` | better | the highest `prio
 
 ENTRY = "sync: [{source: a, target: r:1/a, type: image}]"
 
+
+def registry(name: str) -> HostSettings:
+    return desired(f"creds: [{{registry: '{name}'}}]").hosts[0]
+
+
+def concurrent(keys: str) -> int:
+    return host(keys).concurrent_requests
+
+
 ROWS = [
     Row("B4 version", "is 1", lambda: errors("version: 1"), []),
     Row("B4 creds", "is a list", lambda: errors("creds: {}"), ["1:8: creds: expected a list, found a mapping"]),
@@ -25,7 +36,10 @@ ROWS = [
         MERGED,
     ),
     Row(
-        "B4 defaults", "is a mapping", lambda: errors("defaults: []"), ["1:11: defaults: expected a mapping, found a list"]
+        "B4 defaults",
+        "is a mapping",
+        lambda: errors("defaults: []"),
+        ["1:11: defaults: expected a mapping, found a list"],
     ),
     Row("B4 sync", "is a list", lambda: errors("sync: x"), ["1:7: sync: expected a list, found a string"]),
     Row("B4 creds.registry", "is the name in references", lambda: host().registry, "registry.example.org"),
@@ -33,7 +47,7 @@ ROWS = [
         Row(
             "B4 creds.registry",
             f"{name} is Docker Hub",
-            lambda name=name: desired(f"creds: [{{registry: '{name}'}}]").hosts[0],
+            partial(registry, name),
             HostSettings(registry="docker.io"),
         )
         for name in ("docker.io", "registry-1.docker.io", "index.docker.io", "https://index.docker.io/v1/")
@@ -105,7 +119,9 @@ ROWS = [
         ["creds[0].pass has no effect without 'user'"],
         ONE_OF_TWO,
     ),
-    Row("B4 creds.token", "is no template", lambda: host("token: '{{t}}'").credential, Credential(token=Secret("{{t}}"))),
+    Row(
+        "B4 creds.token", "is no template", lambda: host("token: '{{t}}'").credential, Credential(token=Secret("{{t}}"))
+    ),
     Row(
         "B4 creds.credHelper",
         "asks for the host it connects to, for an hour",
@@ -116,7 +132,9 @@ ROWS = [
     Row(
         "B4 creds.credExpire",
         "is an hour",
-        lambda: [helper.expire_s for keys in ("", ", credExpire: 0s") if (helper := host(f"credHelper: h{keys}").helper)],
+        lambda: [
+            helper.expire_s for keys in ("", ", credExpire: 0s") if (helper := host(f"credHelper: h{keys}").helper)
+        ],
         [3600.0, 3600.0],
     ),
     Row(
@@ -137,7 +155,10 @@ ROWS = [
     Row(
         "B4 creds.clientCert",
         "with its key",
-        lambda: (host("clientCert: C, clientKey: K").client_certificate, host("clientCert: C, clientKey: K").client_key),
+        lambda: (
+            host("clientCert: C, clientKey: K").client_certificate,
+            host("clientCert: C, clientKey: K").client_key,
+        ),
         ("C", Secret("K")),
     ),
     Row(
@@ -174,7 +195,9 @@ ROWS = [
     Row(
         "B4 creds.repoAuth",
         "can only be switched on by merging",
-        lambda: desired("creds: [{registry: r:1, repoAuth: true}, {registry: r:1, repoAuth: false}]").hosts[0].repo_auth,
+        lambda: (
+            desired("creds: [{registry: r:1, repoAuth: true}, {registry: r:1, repoAuth: false}]").hosts[0].repo_auth
+        ),
         True,
     ),
     Row("B4 creds.apiOpts", "disableHead", lambda: host("apiOpts: {disableHead: true}").disable_head, True),
@@ -185,7 +208,7 @@ ROWS = [
         "B4 creds.apiOpts",
         "disableHead is a boolean",
         lambda: errors("creds: [{registry: r:1, apiOpts: {disableHead: yes}}]"),
-        ["1:34: creds[0].apiOpts.disableHead: expected \"true\" or \"false\", found 'yes'"],
+        ['1:34: creds[0].apiOpts.disableHead: expected "true" or "false", found \'yes\''],
     ),
     Row(
         "B4 creds.apiOpts",
@@ -206,7 +229,7 @@ ROWS = [
         Row(
             "B4 creds.reqConcurrent",
             f"{keys or 'absent'} leaves the choice",
-            lambda keys=keys: host(keys).concurrent_requests,
+            partial(concurrent, keys),
             0,
             CONCURRENT,
         )

@@ -1,5 +1,7 @@
 """Facts B5, what entries inherit from `defaults`."""
 
+from functools import partial
+
 from support.config_facts import Row, each, image, repository, warnings
 from transship_planner.desired import Hook, ReferrerFilter
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES, OCI_INDEX, OCI_MANIFEST
@@ -44,7 +46,10 @@ ROWS = [
     Row("B5.2", "an entry's interval beats both", lambda: times("interval: 2h", BOTH_TIMES), (7200.0, "")),
     Row("B5.2", "an entry's schedule beats both", lambda: times("schedule: '@weekly'", BOTH_TIMES), (0.0, "@weekly")),
     Row(
-        "B5.2", "of both in an entry schedule wins", lambda: times("interval: 1h, schedule: '@daily'", "{}"), (0.0, "@daily")
+        "B5.2",
+        "of both in an entry schedule wins",
+        lambda: times("interval: 1h, schedule: '@daily'", "{}"),
+        (0.0, "@daily"),
     ),
     Row("B5.2", "empty switches both off", lambda: times("interval: ''", BOTH_TIMES), (0.0, ""), SAYS_NONE),
     Row("B5.3", "min", lambda: ratelimit("ratelimit: {retry: 9m}", "{ratelimit: {min: 3}}"), (3, 540.0)),
@@ -88,9 +93,9 @@ ROWS = [
         lambda: rule("media_types", "mediaTypes: []", "{mediaTypes: []}"),
         DEFAULT_MEDIA_TYPES,
     ),
-    *(Row("B5.5", f"{key} unset", lambda k=key, n=name: rule(n, "", f"{{{k}: true}}"), True) for key, name in FLAGS),
+    *(Row("B5.5", f"{key} unset", partial(rule, name, "", f"{{{key}: true}}"), True) for key, name in FLAGS),
     *(
-        Row("B5.5", f"{key} false", lambda k=key, n=name: rule(n, f"{k}: false", f"{{{k}: true}}"), False)
+        Row("B5.5", f"{key} false", partial(rule, name, f"{key}: false", f"{{{key}: true}}"), False)
         for key, name in FLAGS
     ),
     Row(

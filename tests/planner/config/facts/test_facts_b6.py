@@ -1,8 +1,21 @@
 """Facts B6, templates: what is expanded, in which order, over which data, and by which functions."""
 
 import json
+from functools import partial
 
-from support.config_facts import Row, desired, each, errors, expanded, expanded_in_entry, host, image, patterns, repository, warnings
+from support.config_facts import (
+    Row,
+    desired,
+    each,
+    errors,
+    expanded,
+    expanded_in_entry,
+    host,
+    image,
+    patterns,
+    repository,
+    warnings,
+)
 from transship_planner.desired import ImageScope
 from transship_registry.hosts import Credential, HelperSettings, HostSettings
 from transship_registry.reference import Reference
@@ -10,8 +23,9 @@ from transship_registry.secret import Secret
 
 LANGUAGE = "| templates | same | Go's language and regsync's functions"
 MALFORMED = "a malformed name is an error when the file is loaded"
-UNREADABLE_FILE = "| `file` of a file that cannot be read | better | nothing, as there, and warned about where `creds` ask for it |"
-SAYS_NONE = 'what an entry says itself wins even if it says "none"'
+UNREADABLE_FILE = (
+    "| `file` of a file that cannot be read | better | nothing, as there, and warned about where `creds` ask for it |"
+)
 TARGET = Reference.parse("registry.example.org/team/app:v1")
 
 
@@ -113,30 +127,33 @@ WHAT = [
     ),
 ]
 
+FIELDS: tuple[tuple[str, str, dict[str, object], str], ...] = (
+    ("Source", "{{ .Sync.Source }}", {}, "a"),
+    ("Target", "{{ len .Sync.Target }}", {}, "28"),
+    ("Type", "{{ .Sync.Type }}", {}, "image"),
+    ("Backup", "{{ .Sync.Backup }}", {"backup": "b"}, "b"),
+    ("Interval", "{{ .Sync.Interval }}", {"interval": "90s"}, "1m30s"),
+    ("Schedule", "{{ len .Sync.Schedule }}", {"schedule": "@daily"}, "6"),
+    ("Platform", "{{ len .Sync.Platform }}", {"platform": "linux/amd64"}, "11"),
+    ("Platforms", "{{ len .Sync.Platforms }}", {"platforms": ["linux/amd64"]}, "1"),
+    ("Tags", "{{ index .Sync.Tags.Allow 0 }}", {"tags": {"allow": ["x"]}}, "x"),
+    ("Tags.Deny", "{{ index .Sync.Tags.Deny 0 }}", {"tags": {"deny": ["x"]}}, "x"),
+    ("TagSets", "{{ len (index .Sync.TagSets 0).Allow }}", {"tagSets": [{"allow": ["x"]}]}, "1"),
+    ("Repos", "{{ len .Sync.Repos.Allow }}", {"repos": {"allow": ["x"]}}, "1"),
+    ("ReferrerSrc", "{{ len .Sync.ReferrerSrc }}", {"referrerSource": "r/s"}, "3"),
+    ("ReferrerTgt", "{{ len .Sync.ReferrerTgt }}", {"referrerTarget": "r/t"}, "3"),
+    ("Referrers", "{{ .Sync.Referrers }}", {"referrers": True}, "true"),
+    ("FastCheck", "{{ .Sync.FastCheck }}", {"fastCopy": True}, "true"),
+    ("RateLimit.Min", "{{ .Sync.RateLimit.Min }}", {"ratelimit": {"min": 4}}, "4"),
+    ("RateLimit.Retry", "{{ .Sync.RateLimit.Retry }}", {"ratelimit": {"retry": "1m"}}, "5m0s"),
+    ("MediaTypes", "{{ len .Sync.MediaTypes }}", {}, "4"),
+)
+"""Fields of `.Sync`, a template that shows one, what the entry has for it, and what is seen."""
+
 DATA = [
     *(
-        Row("B6.2", f".Sync.{name}", lambda t=template, f=fields: expanded_in_entry(t, **f), seen)
-        for name, template, fields, seen in (
-            ("Source", "{{ .Sync.Source }}", {}, "a"),
-            ("Target", "{{ len .Sync.Target }}", {}, "28"),
-            ("Type", "{{ .Sync.Type }}", {}, "image"),
-            ("Backup", "{{ .Sync.Backup }}", {"backup": "b"}, "b"),
-            ("Interval", "{{ .Sync.Interval }}", {"interval": "90s"}, "1m30s"),
-            ("Schedule", "{{ len .Sync.Schedule }}", {"schedule": "@daily"}, "6"),
-            ("Platform", "{{ len .Sync.Platform }}", {"platform": "linux/amd64"}, "11"),
-            ("Platforms", "{{ len .Sync.Platforms }}", {"platforms": ["linux/amd64"]}, "1"),
-            ("Tags", "{{ index .Sync.Tags.Allow 0 }}", {"tags": {"allow": ["x"]}}, "x"),
-            ("Tags.Deny", "{{ index .Sync.Tags.Deny 0 }}", {"tags": {"deny": ["x"]}}, "x"),
-            ("TagSets", "{{ len (index .Sync.TagSets 0).Allow }}", {"tagSets": [{"allow": ["x"]}]}, "1"),
-            ("Repos", "{{ len .Sync.Repos.Allow }}", {"repos": {"allow": ["x"]}}, "1"),
-            ("ReferrerSrc", "{{ len .Sync.ReferrerSrc }}", {"referrerSource": "r/s"}, "3"),
-            ("ReferrerTgt", "{{ len .Sync.ReferrerTgt }}", {"referrerTarget": "r/t"}, "3"),
-            ("Referrers", "{{ .Sync.Referrers }}", {"referrers": True}, "true"),
-            ("FastCheck", "{{ .Sync.FastCheck }}", {"fastCopy": True}, "true"),
-            ("RateLimit.Min", "{{ .Sync.RateLimit.Min }}", {"ratelimit": {"min": 4}}, "4"),
-            ("RateLimit.Retry", "{{ .Sync.RateLimit.Retry }}", {"ratelimit": {"retry": "1m"}}, "5m0s"),
-            ("MediaTypes", "{{ len .Sync.MediaTypes }}", {}, "4"),
-        )
+        Row("B6.2", f".Sync.{name}", partial(expanded_in_entry, template, **fields), seen)
+        for name, template, fields, seen in FIELDS
     ),
     Row(
         "B6.2",
@@ -150,9 +167,10 @@ DATA = [
     Row(
         "B6.2",
         "inherited defaults are applied before",
-        lambda: texts("source: a, target: 'r:1/{{ .Sync.ReferrerTgt }}/{{ .Sync.Interval }}'", "{referrerTarget: t/u, interval: 60m}")[
-            "target"
-        ],
+        lambda: texts(
+            "source: a, target: 'r:1/{{ .Sync.ReferrerTgt }}/{{ .Sync.Interval }}'",
+            "{referrerTarget: t/u, interval: 60m}",
+        )["target"],
         "r:1/t/u/1h0m0s:latest",
     ),
     Row(
@@ -191,7 +209,12 @@ DATA = [
         "r:1/4:latest",
     ),
     *(
-        Row("B6.4", f".Ref.{name}", lambda n=name: kept(f"b-{{{{ .Ref.{n} | len }}}}"), f"{TARGET.repository}:b-{length}")
+        Row(
+            "B6.4",
+            f".Ref.{name}",
+            partial(kept, f"b-{{{{ .Ref.{name} | len }}}}"),
+            f"{TARGET.repository}:b-{length}",
+        )
         for name, length in (
             ("Scheme", len("reg")),
             ("Reference", len(str(TARGET))),
@@ -236,7 +259,7 @@ DATA = [
 
 FUNCTIONS = [
     *(
-        Row(f"B6.7 {name}", template, lambda t=template: expanded(t), seen, LANGUAGE if name == "builtins" else "")
+        Row(f"B6.7 {name}", template, partial(expanded, template), seen, LANGUAGE if name == "builtins" else "")
         for name, template, seen in (
             ("default", '{{ env "NOPE" | default "y" }}', "y"),
             ("default", '{{ env "HOST" | default "y" }}', "registry.example.org"),
@@ -257,11 +280,11 @@ FUNCTIONS = [
             ("trimSpace", '{{ trimSpace " a " }}', "a"),
             ("time", '{{ ($t := time.Parse "2006-01-02" "2024-02-29") }}', "2024-02-29 00:00:00 +0000 UTC"),
             ("time", '{{ $t := time.Parse "2006-01-02" "2024-02-29" }}{{ $t.Year }}', "2024"),
-            ("time", '{{ $t := time.Now }}{{ gt $t.Year 2000 }}', "true"),
+            ("time", "{{ $t := time.Now }}{{ gt $t.Year 2000 }}", "true"),
             ("builtins", '{{ printf "%s-%03d" "a" 7 }}', "a-007"),
             ("builtins", '{{ slice "abcdef" 1 3 }}', "bc"),
             ("builtins", '{{ len "abc" }}', "3"),
-            ("builtins", '{{ if and (eq 1 1) (ne 1 2) (not false) }}yes{{ else }}no{{ end }}', "yes"),
+            ("builtins", "{{ if and (eq 1 1) (ne 1 2) (not false) }}yes{{ else }}no{{ end }}", "yes"),
         )
     ),
     Row(
