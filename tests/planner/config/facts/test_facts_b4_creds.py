@@ -11,6 +11,9 @@ REGISTRY = "an item without `registry` is ignored with a warning; a malformed na
 ONE_OF_TWO = "one of `user` and `pass` without the other is warned about"
 BLOB_CHUNK = "| `creds[].blobChunk` | different | 16 MiB when not given, instead of 1 MiB |"
 CONCURRENT = "| `creds[].reqConcurrent` | different | 8 when not given, instead of 3"
+NO_PEM = (
+    "unusable certificates are an error that names the registry and the field; a text that is no PEM is warned about"
+)
 PRIORITY = "| `creds[].mirrors`, `creds[].priority` | better | the highest `priority` first"
 
 ENTRY = "sync: [{source: a, target: r:1/a, type: image}]"
@@ -152,6 +155,20 @@ ROWS = [
     ),
     Row("B4 creds.regcert", "is text", lambda: host("regcert: PEM").ca, "PEM"),
     Row("B4 creds.regcert", "empty", lambda: host().ca, ""),
+    *(
+        Row(
+            f"B4 creds.{key}",
+            "is no path",
+            partial(warnings, f"{{creds: [{{registry: r:1, {others}{key}: /etc/it.pem}}], {ENTRY}}}"),
+            [f"""creds[0].{key} is no PEM text; a file is brought in by '{{{{file "PATH"}}}}'"""],
+            NO_PEM,
+        )
+        for key, others in (
+            ("regcert", ""),
+            ("clientCert", "clientKey: '-----BEGIN x', "),
+            ("clientKey", "clientCert: '-----BEGIN x', "),
+        )
+    ),
     Row(
         "B4 creds.clientCert",
         "with its key",
@@ -164,13 +181,13 @@ ROWS = [
     Row(
         "B4 creds.clientCert",
         "needs its key",
-        lambda: warnings(f"{{creds: [{{registry: r:1, clientCert: c}}], {ENTRY}}}"),
+        lambda: warnings(f"{{creds: [{{registry: r:1, clientCert: '-----BEGIN x'}}], {ENTRY}}}"),
         ["creds[0].clientCert has no effect without 'clientKey'"],
     ),
     Row(
         "B4 creds.clientKey",
         "needs its certificate",
-        lambda: warnings(f"{{creds: [{{registry: r:1, clientKey: c}}], {ENTRY}}}"),
+        lambda: warnings(f"{{creds: [{{registry: r:1, clientKey: '-----BEGIN x'}}], {ENTRY}}}"),
         ["creds[0].clientKey has no effect without 'clientCert'"],
     ),
     Row("B4 creds.pathPrefix", "loses its outer slashes", lambda: host("pathPrefix: /a/b/").path_prefix, "a/b"),
