@@ -20,6 +20,7 @@ _DOCKER_HUB_AUTH: Final = "https://index.docker.io/v1/"
 _PLAIN_HTTP: Final = "http://"
 _DISABLE_HEAD: Final = "disableHead"
 _WEB_URL: Final = re.compile(r"https?://(?P<host>[^/?#@\s]+)(?:/[A-Za-z0-9._~/%-]*)?")
+_PEM_BEGIN: Final = "-----BEGIN "
 # Go's strconv.ParseBool
 _BOOLEANS: Final = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
@@ -106,9 +107,9 @@ class _HostReader:
             hostname=creds.text("hostname"),
             tls=TlsMode(creds.text("tls") or TlsMode.ENABLED.value),
             credential=self._credential(creds),
-            ca=self._text(creds, "regcert"),
-            client_certificate=self._text(creds, "clientCert"),
-            client_key=Secret(self._text(creds, "clientKey", secret=True)),
+            ca=self._pem(creds, "regcert"),
+            client_certificate=self._pem(creds, "clientCert"),
+            client_key=Secret(self._pem(creds, "clientKey", secret=True)),
             path_prefix=creds.text("pathPrefix").strip("/"),
             mirrors=tuple(self._mirrors(creds)),
             priority=creds.whole("priority"),
@@ -137,6 +138,13 @@ class _HostReader:
             # `file` gives nothing, and no error, for a file that cannot be read (semantics B6.7)
             self.problems.warn(creds.where(key), f"{creds.at(key)} is empty once its template is expanded")
         return text or ""
+
+    def _pem(self, creds: Section, key: str, *, secret: bool = False) -> str:
+        text = self._text(creds, key, secret=secret)
+        if text and _PEM_BEGIN not in text:
+            message = f"""{creds.at(key)} is no PEM text; a file is brought in by '{{{{file "PATH"}}}}'"""
+            self.problems.warn(creds.where(key), message)
+        return text
 
     def _check_pairs(self, creds: Section) -> None:
         for key, other in (

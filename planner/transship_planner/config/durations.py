@@ -8,6 +8,8 @@ SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+SHORTEST_RETRY: Final = 5 * MINUTE
+"""What a shorter `ratelimit.retry` is raised to (semantics B5.3)."""
 
 _UNITS: Final = {
     "ns": 1,

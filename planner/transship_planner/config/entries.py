@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from transship_planner.backup import BackupRule
-from transship_planner.config.durations import MINUTE, SECOND
+from transship_planner.config.durations import SECOND, SHORTEST_RETRY
 from transship_planner.config.expansion import Expander, sync_data, sync_fields
 from transship_planner.config.inheritance import inherit, inherit_platforms
 from transship_planner.config.lifecycle import read_rule
@@ -35,7 +35,6 @@ from transship_registry.referrers.refused import RefusedArtifactPolicy
 T = TypeVar("T")
 
 _TEMPLATE_ORDER: Final = ("source", "referrerSource", "target", "referrerTarget")
-_SHORTEST_RETRY: Final = 5 * MINUTE
 _SHORTEST_INTERVAL: Final = SECOND
 _DEFAULT_HOOK_TIMEOUT: Final = 60 * SECOND
 
@@ -186,9 +185,9 @@ class EntryReader:
 
     def _retry(self, ratelimit: Section) -> int:
         retry = ratelimit.whole("retry")
-        if "retry" in ratelimit and retry < _SHORTEST_RETRY:  # semantics B5.3
+        if "retry" in ratelimit and retry < SHORTEST_RETRY:  # semantics B5.3
             self.problems.warn(ratelimit.where("retry"), f"{ratelimit.at('retry')} is raised to 5m, the shortest")
-        return max(retry, _SHORTEST_RETRY)
+        return max(retry, SHORTEST_RETRY)
 
 
 def read_hooks(hooks: Section, problems: Problems) -> tuple[Hook, ...]:

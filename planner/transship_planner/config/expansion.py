@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from transship_planner.config.durations import SHORTEST_RETRY
 from transship_planner.config.problems import Problems
 from transship_planner.config.section import Section
 from transship_planner.gotemplate import (
@@ -13,6 +14,7 @@ from transship_planner.gotemplate import (
     TemplateError,
     configuration_functions,
 )
+from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 
 ReadFile = Callable[[str], bytes]
 
@@ -108,9 +110,10 @@ def _sync(entry: Section, texts: Mapping[str, str]) -> Object:
             "Interval": Duration(entry.whole("interval")),
             "Schedule": entry.text("schedule"),
             "RateLimit": Object(
-                "ConfigRateLimit", {"Min": ratelimit.whole("min"), "Retry": Duration(ratelimit.whole("retry"))}
+                "ConfigRateLimit",
+                {"Min": ratelimit.whole("min"), "Retry": Duration(max(ratelimit.whole("retry"), SHORTEST_RETRY))},
             ),
-            "MediaTypes": list(entry.texts("mediaTypes")),
+            "MediaTypes": list(entry.texts("mediaTypes") or DEFAULT_MEDIA_TYPES),
         },
     )
 

@@ -124,7 +124,8 @@ def _read(node: Node, kind: Kind, path: str, problems: Problems) -> Value | None
 
 def _list(node: Node, kind: ListOf, path: str, problems: Problems) -> tuple[Value, ...] | None:
     if not isinstance(node, ListNode):
-        _mismatch(node, path, kind, problems)
+        one_item = isinstance(node, ScalarNode) and isinstance(kind.item, Text)
+        _mismatch(node, path, kind, problems, "; put it in [ ]" if one_item else "")
         return None
     items: list[Value] = []
     for index, item in enumerate(node.items):
@@ -147,7 +148,7 @@ def _text_map(node: Node, path: str, problems: Problems) -> tuple[tuple[str, str
     return tuple(pairs)
 
 
-def _mismatch(node: Node, path: str, kind: Kind, problems: Problems) -> None:
+def _mismatch(node: Node, path: str, kind: Kind, problems: Problems, advice: str = "") -> None:
     # the text of a scalar that stands where a list or mapping belongs may be a misplaced secret
-    message = f"expected {expected(kind)}, found {found(node, show=False)}"
+    message = f"expected {expected(kind)}, found {found(node, show=False)}{advice}"
     problems.error(node.mark, f"{path}: {message}" if path else message)

@@ -27,6 +27,8 @@ ScalarValue: TypeAlias = str | int | float | bool
 
 _LONGEST_SUGGESTABLE: Final = 64
 _NEARLY_AS_LIKE: Final = 0.12
+_MISTYPED: Final = 0.75
+_SHORTEST_BEGINNING: Final = 4
 _MEANT_BOOLEANS: Final = {"yes": "true", "y": "true", "on": "true", "no": "false", "n": "false", "off": "false"}
 _EXPECTED: Final[dict[type, str]] = {
     Text: "a string",
@@ -107,9 +109,13 @@ def nearest(word: str, known: tuple[str, ...]) -> str:
     folded = {_fold(name): name for name in known}
     mistyped = _fold(word)
     close = difflib.get_close_matches(mistyped, list(folded), n=3)
+    best = _likeness(mistyped, close[0]) if close else 0.0
+    beginnings = [name for name in folded if len(name) >= _SHORTEST_BEGINNING and mistyped.startswith(name)]
+    if beginnings and best < _MISTYPED:
+        # `username` is no mistyped `hostname`
+        return f"; did you mean {folded[max(beginnings, key=len)]!r}?"
     if not close:
         return ""
-    best = _likeness(mistyped, close[0])
     rivals = [name for name in close if _likeness(mistyped, name) >= best - _NEARLY_AS_LIKE]
     # difflib favours a dropped letter over a changed one: `tagz` would be `tag` rather than `tags`
     chosen = min(rivals, key=lambda name: abs(len(name) - len(mistyped)))

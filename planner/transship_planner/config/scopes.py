@@ -74,10 +74,9 @@ class _Reader:
 
     def tag(self, *, explicit: bool) -> ImageScope | None:
         """Read two repositories and the one tag to mirror."""
-        if read_keep_last(self._entry).count:
-            self._problems.warn(
-                self._entry.where("keep_last"), f"{self._entry.at('keep_last')} has no effect beside 'tag'"
-            )
+        wishes = {"keep_last": read_keep_last(self._entry).count, "os_normalize": self._entry.flag("os_normalize")}
+        for key in (key for key, wanted in wishes.items() if wanted):
+            self._problems.warn(self._entry.where(key), f"{self._entry.at(key)} has no effect beside 'tag'")
         source, target = self._repositories(explicit=explicit)
         from_tag, to_tag = self._tag_of(source), self._tag_of(target)
         return ImageScope(from_tag, to_tag) if from_tag and to_tag else None

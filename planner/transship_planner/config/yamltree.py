@@ -26,6 +26,15 @@ _TAGS: Final = "tag:yaml.org,2002:"
 _PLAIN_TAGS: Final = frozenset(f"{_TAGS}{name}" for name in ("null", "bool", "int", "float"))
 _TEXT_TAGS: Final = frozenset({f"{_TAGS}str", "!"})
 _COLLECTION_TAGS: Final = frozenset({f"{_TAGS}map", f"{_TAGS}seq", "!"})
+_INVISIBLE: Final = {
+    "\u00a0": "no-break space",
+    "\u200b": "zero width space",
+    "\u202f": "narrow no-break space",
+    "\u3000": "ideographic space",
+    "\ufeff": "byte order mark",
+}
+"""What looks like a space, or like nothing, and is a letter to YAML."""
+
 _ADVICE: Final = {
     "mapping values are not allowed in this context": "put a text with a colon in quotes, or check the indentation",
     "found character that cannot start any token": "put a text that begins with it in quotes",
@@ -136,14 +145,32 @@ def _syntax_finding(error: yaml.MarkedYAMLError, text: str, file: str) -> Findin
         message += f" {error.context}"
     if error.context_mark is not None and error.context_mark.line + 1 != mark.line:
         message += f" that begins on line {error.context_mark.line + 1}"
-    advice = _ADVICE.get(problem)
+    advice = _invisible_before(text, mark) or _ADVICE.get(problem)
     return Finding(mark, f"{message}; {advice}" if advice else message)
 
 
+def _lines(text: str) -> list[str]:
+    return re.split(r"\r\n|[\r\n\x85\u2028\u2029]", text)
+
+
 def _character_at(text: str, mark: Mark) -> str:
-    lines = re.split(r"\r\n|[\r\n\x85\u2028\u2029]", text)
+    lines = _lines(text)
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
     return line[mark.column - 1 : mark.column]
+
+
+def _invisible_before(text: str, mark: Mark) -> str:
+    """Name a character that cannot be seen in the line of a syntax error or the one before; empty without one."""
+    lines = _lines(text)
+    for number in (mark.line, mark.line - 1):
+        line = lines[number - 1] if 0 < number <= len(lines) else ""
+        if named := _invisible(line):
+            return f"line {number} holds a {named}, which YAML takes for a letter"
+    return ""
+
+
+def _invisible(text: str) -> str:
+    return next((f"{name} (U+{ord(sign):04X})" for sign, name in _INVISIBLE.items() if sign in text), "")
 
 
 @dataclass(slots=True)
@@ -260,7 +287,12 @@ class _Builder:
         pairs = iter(done.children)
         for key, value in zip(pairs, pairs, strict=True):
             if not isinstance(key, ScalarNode):
-                self._problems.error(key.mark, f"a key must be a word, found {shape(key)}")
+                advice = "; a text that begins with {{ needs quotes" if isinstance(key, MapNode) else ""
+                self._problems.error(key.mark, f"a key must be a word, found {shape(key)}{advice}")
+            elif key.plain and (named := _invisible(key.text)):
+                self._problems.error(
+                    key.mark, f"the key {quote(key.text)} holds a {named}, which YAML takes for a letter"
+                )
             elif earlier := members.get(key.text):
                 self._problems.error(
                     key.mark, f"the key {quote(key.text)} is given twice; it already stands on line {earlier.mark.line}"

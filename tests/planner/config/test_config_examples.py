@@ -131,6 +131,7 @@ EXPECTED = {
             timing=HOURLY,
         )
     ),
+    "regsync-version": regsync(),
     "regsync-creds": regsync(
         hosts=(
             HostSettings(registry="docker.io", credential=Credential(user="youruser", password=Secret("Pa$$w0rd"))),
@@ -209,7 +210,27 @@ EXPECTED = {
         )
     ),
 }
-WARNINGS = {"regsync-creds": ["there are no entries under 'sync': nothing is mirrored"]}
+NOTHING = ["there are no entries under 'sync': nothing is mirrored"]
+WARNINGS = {"regsync-creds": NOTHING, "regsync-version": NOTHING}
+
+BLOCKS = {
+    "regsync, Configuration File: a minimal example": "regsync-minimal",
+    "regsync, Configuration File: tag sets, in newer documentation": "regsync-tagsets",
+    "regsync, version": "regsync-version",
+    "regsync, Registry Credentials and Settings": "regsync-creds",
+    "regsync, Registry Credentials and Settings: regcert": "regsync-creds",
+    "regsync, defaults": "regsync-defaults",
+    "regsync, sync": "regsync-sync",
+    "regsync, User Extensions": "regsync-extensions",
+    "imglife, Structure": "imglife-structure",
+    "imglife, Tag selection: Fixed tag": "imglife-tags",
+    "imglife, Tag selection: Tag regex": "imglife-tags",
+    "imglife, Lifecycle tracking": "imglife-lifecycle",
+    "imglife, Digest re-sync": "imglife-tags",
+    "imglife, Platform selection": "imglife-platforms",
+    "imglife, Hooks": "imglife-hooks",
+}
+"""Every block of YAML in the two documents, by its heading, and the file that holds it, completed."""
 
 
 def read_example(path: str) -> bytes:
@@ -218,7 +239,7 @@ def read_example(path: str) -> bytes:
 
 def test_every_example_file_is_expected() -> None:
     """No example file goes untested."""
-    assert {path.stem for path in EXAMPLES.glob("*.yaml")} == set(EXPECTED)
+    assert {path.stem for path in EXAMPLES.glob("*.yaml")} == set(EXPECTED) == set(BLOCKS.values())
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -26,6 +26,7 @@ BEYOND_A_SCHEMA = {
     "duplicate-keys": "YAML",
     "duplicate-merge-keys": "YAML",
     "image-with-tag": "what a key means for one type of entry",
+    "invisible-in-keys": "YAML",
     "key-is-a-list": "YAML",
     "merge-of-a-scalar": "YAML",
     "patterns": "the grammar of RE2",
