@@ -71,8 +71,8 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
         changes=priced,
         unchanged=_unchanged(in_sync, observed.present),
         forecast=forecast(priced, costs),
-        problems=tuple(sorted((*_problems(observed), *quarrels, *clashes), key=_problem_order)),
-        warnings=(*circumstances.warnings, *sorted(observed.warnings), *_skips(skipped)),
+        problems=tuple(sorted({*_problems(observed), *quarrels, *clashes}, key=_problem_order)),
+        warnings=(*circumstances.warnings, *sorted(set(observed.warnings)), *dict.fromkeys(_skips(skipped))),
         expires_at=circumstances.expires_at,
     )
 

@@ -4,6 +4,7 @@ Tag lists first, then one HEAD at each side for the tags that remain, then the m
 What cannot be answered becomes a trouble of its entry and does not stop the others.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
@@ -20,6 +21,7 @@ from transship_planner.desired import (
 )
 from transship_planner.names.naming import Named, name_target
 from transship_planner.observed import Observed, Policy, Sighting, Trouble, Wish
+from transship_planner.places import Places
 from transship_planner.plan import Action
 from transship_planner.platforms import check_lone_platform, expected_content
 from transship_registry.digest import Digest
@@ -38,6 +40,8 @@ from transship_registry.reference import Reference, Repository
 _NESTING_LIMIT: Final = 4
 """How deep an index may hold indexes; the specification sets no bound, and real ones need one level."""
 
+_WAY_OUT: Final = "let repos leave it out"
+
 
 async def observe(
     desired: Desired,
@@ -53,7 +57,7 @@ async def observe(
     is fetched unless a platform has to be selected: that is enough to tell *that* something differs. What one of the
     `policies` restrains is not fetched either, since it will not be copied.
     """
-    look = _Look(reader, missing=missing)
+    look = _Look(reader, Places(desired.hosts), missing=missing)
     listings = await for_each(desired.entries, look.list_entry)
     found = await for_each((wish for listing in listings for wish in listing.wishes), look.sight)
     sightings = [_restrained(sighting, policies) for sighting in found if isinstance(sighting, Sighting)]
@@ -67,7 +71,7 @@ async def observe(
         sightings = [sighting for sighting in sightings if id(sighting) not in lost]
     return Observed(
         sightings=tuple(sightings),
-        present={listing.entry.name: listing.present for listing in listings if listing.present},
+        present=_present(listings),
         contents=look.contents,
         troubles=tuple(troubles),
         warnings=tuple(warning for listing in listings for warning in listing.warnings),
@@ -88,8 +92,9 @@ class _Listing:
 class _Look:
     """One look at the world, in which nothing is asked twice."""
 
-    def __init__(self, reader: CatalogueReader, *, missing: bool) -> None:
+    def __init__(self, reader: CatalogueReader, places: Places, *, missing: bool) -> None:
         self._reader = reader
+        self._places = places
         self._missing = missing
         self._tags = Once[Repository, TagList](reader.list_tags)
         self._head = Once[Reference, Descriptor | None](reader.head_manifest)
@@ -130,7 +135,11 @@ class _Look:
 
         async def list_one(name: str) -> _Listing:
             try:
-                return await self._list_repository(entry, scope.repository(name))
+                repository = scope.repository(name)
+                if self._places.is_below(repository.source, scope.target):
+                    message = f"it lies below the target {scope.target}: each run would mirror the mirror; {_WAY_OUT}"
+                    return _Listing(entry, troubles=(Trouble(entry.name, str(repository.source), message),))
+                return await self._list_repository(entry, repository)
             except TransshipError as error:
                 return _Listing(entry, troubles=(Trouble(entry.name, f"{scope.source}/{name}", str(error)),))
 
@@ -251,6 +260,14 @@ class _Look:
 
 def _where(scope: Scope) -> str:
     return scope.source if isinstance(scope, RegistryScope) else str(scope.source)
+
+
+def _present(listings: Iterable[_Listing]) -> Counter[str]:
+    """Add up what is known to be present; an entry with several targets has several listings."""
+    counts = Counter[str]()
+    for listing in listings:
+        counts[listing.entry.name] += listing.present
+    return +counts
 
 
 def _joined(entry: Entry, listings: Sequence[_Listing]) -> _Listing:

@@ -14,7 +14,7 @@ def unsupported(desired: Desired) -> tuple[str, ...]:
     ]
     if desired.post_sync:
         warnings.append("sync.hooks is read but not carried out yet")
-    return tuple(warnings)
+    return tuple(dict.fromkeys(warnings))
 
 
 def _wishes(entry: Entry) -> Iterator[str]:
