@@ -9,6 +9,8 @@ from typing import Protocol
 from transship_executor.copying import Copier, Job
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Outcome, Result, Status, Traffic
+from transship_executor.sources import Sources
+from transship_executor.spool import by_content
 from transship_executor.watching import Silent, Watcher
 from transship_planner.asking import for_each
 from transship_planner.forecast import WRITING
@@ -37,25 +39,27 @@ async def apply(
     watcher: Watcher | None = None,
     recorder: Recorder | None = None,
 ) -> Outcome:
-    """Carry out the plan's changes, and go on when one fails.
+    """Carry out the plan's changes, those with the same source together, and go on when one fails.
 
     Cancelling the task is how a run is interrupted: what is under way stops where it is, no tag is left on incomplete
     content, and the outcome so far is returned. Raises only what `recorder` raises.
     """
-    run = _Run(registry, watcher or Silent(), recorder)
-    try:
-        await for_each(plan.changes, run.carry_out, images_at_once)
-    except asyncio.CancelledError:
-        return run.outcome(plan, interrupted=True)
-    return run.outcome(plan, interrupted=False)
+    async with Sources(registry, plan.changes) as sources:
+        run = _Run(registry, sources, watcher or Silent(), recorder)
+        try:
+            await for_each(by_content(plan.changes), run.carry_out, images_at_once)
+        except asyncio.CancelledError:
+            return run.outcome(plan, interrupted=True)
+        return run.outcome(plan, interrupted=False)
 
 
 class _Run:
     """One run over the changes of a plan."""
 
-    def __init__(self, registry: RegistryWriter, watcher: Watcher, recorder: Recorder | None) -> None:
+    def __init__(self, registry: RegistryWriter, sources: Sources, watcher: Watcher, recorder: Recorder | None) -> None:
         self._registry = registry
-        self._copier = Copier(registry)
+        self._sources = sources
+        self._copier = Copier(registry, sources)
         self._watcher = watcher
         self._recorder = recorder
         self._results: dict[str, Result] = {}
@@ -76,6 +80,7 @@ class _Run:
             self._recorder.record(result)
         self._results[str(change.target)] = result
         self._watcher.change_ended(result)
+        await self._sources.ended(change)
 
     async def _attempt(self, change: Change) -> Result:
         if change.action not in WRITING or change.after is None or change.source_digest is None:
@@ -133,8 +138,8 @@ class _Run:
         assert change.after is not None
         assert change.source_digest is not None
         if not change.platforms_wanted:
-            return await self._registry.get_manifest(change.source.at(change.after.digest))
-        index = await self._registry.get_manifest(change.source.at(change.source_digest))
+            return await self._sources.get_manifest(change.source.at(change.after.digest))
+        index = await self._sources.get_manifest(change.source.at(change.source_digest))
         reduced = reduce_index(index, change.platforms_wanted, where=str(change.source))
         if reduced.digest != change.after.digest:
             raise ContentError(
