@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO, Final, Self, TypeAlias
+from typing import IO, Final, Self, TypeAlias, TypeVarTuple
 
 from transship_planner.forecast import WRITING
 from transship_planner.plan import Change
@@ -20,6 +20,7 @@ from transship_registry.ports import RegistryReader
 from transship_registry.reference import Repository
 
 Piece: TypeAlias = bytes | memoryview
+Ts = TypeVarTuple("Ts")
 
 PIECE: Final = 1024 * 1024
 """Bytes that are read from a file at once."""
@@ -44,10 +45,6 @@ def by_content(changes: Iterable[Change]) -> list[Change]:
     return [change for group in groups.values() for change in group]
 
 
-def _open_file() -> IO[bytes]:
-    return tempfile.TemporaryFile(buffering=0)
-
-
 class Spools:
     """The blobs of a plan that more than one store needs, each from its first reading until all of them have it.
 
@@ -61,14 +58,8 @@ class Spools:
     So it needs nothing of those who wait; they are inside uploads, too, and need no more than that to take its place.
     """
 
-    def __init__(
-        self,
-        reader: RegistryReader,
-        changes: Iterable[Change],
-        open_file: Callable[[], IO[bytes]] = _open_file,
-    ) -> None:
+    def __init__(self, reader: RegistryReader, changes: Iterable[Change]) -> None:
         self._reader = reader
-        self._open_file = open_file
         self._offload = Offload(_THREADS)
         self._spools = {digest: _Spool(uses) for digest, uses in _uses(changes).items() if len(uses) > 1}
         self._has_warned = False
@@ -134,14 +125,7 @@ class Spools:
     async def _drop_unless_needed(self, digest: Digest, spool: "_Spool") -> None:
         if not spool.uses:
             self._spools.pop(digest, None)
-            file, spool.file = spool.file, None
-            if file is not None:
-                await self._close(file)
-
-    async def _close(self, file: IO[bytes]) -> None:
-        """Give the disk space back, in a thread: for a large file that takes its time."""
-        with suppress(OSError):  # nobody needs the file any more
-            await self._offload.run(file.close)
+            await self._close(spool)
 
     @asynccontextmanager
     async def _from_source(self, reading: "_Reading") -> AsyncGenerator[AsyncIterator[Piece]]:
@@ -159,38 +143,36 @@ class Spools:
         The turn ends with the last piece, which only comes when the blob is right, or as soon as writing is in vain.
         """
         left = reading.blob.size
-        file = await self._begin(spool)
+        draft = _Draft()
         try:
+            await self._attempt(spool, draft.open)
             async for piece in pieces:
                 left -= len(piece)
-                if file is not None:
-                    is_written = await self._write(file, piece, spool)
-                    if not is_written or not spool.is_wanted_besides(reading.store):
-                        await self._close(file)
-                        file = None
+                if draft.file is not None:
+                    await self._attempt(spool, draft.write, piece)
+                    if not spool.is_wanted_besides(reading.store):
+                        await self._close(draft)
                     elif left == 0:
-                        spool.file, file = file, None
-                if file is None:
+                        spool.file, draft.file = draft.file, None
+                if draft.file is None:
                     turn.end()
                 yield piece
         finally:
-            if file is not None:
-                await self._close(file)
+            await self._close(draft)
 
-    async def _begin(self, spool: "_Spool") -> IO[bytes] | None:
+    async def _attempt(self, spool: "_Spool", work: Callable[[*Ts], None], *arguments: *Ts) -> None:
+        """Do what needs the disk in a thread; the spool is spoilt when it fails."""
         try:
-            return await self._offload.run(self._open_file)
+            await self._offload.run(work, *arguments)
         except OSError as error:
             self._spoil(spool, error)
-            return None
 
-    async def _write(self, file: IO[bytes], piece: Piece, spool: "_Spool") -> bool:
-        try:
-            await self._offload.run(_write_all, file, piece)
-        except OSError as error:
-            self._spoil(spool, error)
-            return False
-        return True
+    async def _close(self, holder: "_Draft | _Spool") -> None:
+        """Give the disk space back, in a thread: for a large file that takes its time."""
+        file, holder.file = holder.file, None
+        if file is not None:
+            with suppress(OSError):  # nobody needs the file any more
+                await self._offload.run(file.close)
 
     @asynccontextmanager
     async def _from_file(
@@ -254,6 +236,27 @@ class _Spool:
         return not self.is_spoilt and bool(self.uses.keys() - {store})
 
 
+@dataclass(eq=False, slots=True)
+class _Draft:
+    """A file that is being written; its methods block.
+
+    It is kept here, and not returned, as whoever waits for a thread may be cancelled meanwhile.
+    """
+
+    file: IO[bytes] | None = None
+
+    def open(self) -> None:
+        """Make a file that has no name, so that nothing is left of it whatever happens."""
+        self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by whoever has it at last
+
+    def write(self, piece: Piece) -> None:
+        """Append a piece whole."""
+        assert self.file is not None, "open() comes first"
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[self.file.write(rest) :]
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """What an upload asks for."""
@@ -304,12 +307,6 @@ async def _from(offset: int, pieces: AsyncIterator[Piece]) -> AsyncGenerator[Pie
         offset = max(0, offset - len(piece))
         if rest:
             yield rest
-
-
-def _write_all(file: IO[bytes], piece: Piece) -> None:
-    rest = memoryview(piece)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 def _read_some(descriptor: int, offset: int) -> bytes:
