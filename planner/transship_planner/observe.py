@@ -24,6 +24,7 @@ from transship_planner.observed import Observed, Policy, Sighting, Trouble, Wish
 from transship_planner.places import Places
 from transship_planner.plan import Action
 from transship_planner.platforms import check_lone_platform, expected_content
+from transship_planner.rivals import settle_names
 from transship_registry.digest import Digest
 from transship_registry.errors import (
     InvalidReferenceError,
@@ -57,12 +58,15 @@ async def observe(
     is fetched unless a platform has to be selected: that is enough to tell *that* something differs. What one of the
     `policies` restrains is not fetched either, since it will not be copied.
     """
-    look = _Look(reader, Places(desired.hosts), missing=missing)
+    places = Places(desired.hosts)
+    look = _Look(reader, places, missing=missing)
     listings = await for_each(desired.entries, look.list_entry)
     found = await for_each((wish for listing in listings for wish in listing.wishes), look.sight)
     sightings = [_restrained(sighting, policies) for sighting in found if isinstance(sighting, Sighting)]
     troubles = [trouble for listing in listings for trouble in listing.troubles]
     troubles += [trouble for trouble in found if isinstance(trouble, Trouble)]
+    sightings, contradictions = settle_names(sightings, places)
+    troubles += contradictions
     if contents:
         changing = [sighting for sighting in sightings if sighting.is_changing]
         fetched = await for_each(changing, look.fetch)

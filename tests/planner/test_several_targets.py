@@ -122,3 +122,31 @@ def test_what_repos_leave_out_is_no_problem() -> None:
     assert made.problems == ()
     assert made.changes == ()
     assert made.unchanged.count == 1
+
+
+@pytest.mark.parametrize("second", ["dst.io/app", "alias.io/app"])
+def test_two_entries_that_fill_one_tag_differently_are_a_problem_by_whatever_names(second: str) -> None:
+    """It names both places in the file; what they agree on is planned."""
+    world = MemoryRegistry()
+    for source in ("one.io/app", "two.io/app"):
+        world.seed(f"{source}:same", images.single("same"))
+        world.seed(f"{source}:1", images.single(source))
+    desired = replace(
+        wishes.desired(wishes.repository("one.io/app", "dst.io/app"), wishes.repository("two.io/app", second)),
+        hosts=(HostSettings(registry="alias.io", hostname="dst.io"),),
+    )
+    made = plan(world, desired)
+    one, two = (Digest.parse(images.single(source).digest).short for source in ("one.io/app", "two.io/app"))
+    if second == "dst.io/app":
+        message = (
+            f"several entries want different content under one target tag: mirror.yaml:10:5 (sync[0]) wants {one} of "
+            f"one.io/app:1; mirror.yaml:11:5 (sync[1]) wants {two} of two.io/app:1; let one entry own the tag"
+        )
+    else:
+        message = (
+            "several entries want different content under one target tag, by several names: "
+            f"mirror.yaml:10:5 (sync[0]) wants {one} of one.io/app:1 as dst.io/app:1; "
+            f"mirror.yaml:11:5 (sync[1]) wants {two} of two.io/app:1 as alias.io/app:1; let one own it"
+        )
+    assert made.problems == (Problem(entry="sync[0]", reference="dst.io/app:1", message=message),)
+    assert {str(change.target) for change in made.changes} == {f"{target}:same" for target in ("dst.io/app", second)}
