@@ -184,7 +184,8 @@ def _section(paths: tuple[str, ...], table: Table) -> str:
 def _row(entry: Field, *, at_top: bool) -> str:
     names = " or ".join(f"`{name}`" for name in (entry.name, *entry.aliases))
     kind = "a list (regsync) or a mapping (imglife)" if at_top and entry.name == "sync" else _kind(entry.kind)
-    meaning = ("Required. " if entry.required else "") + entry.doc
+    instead = "".join(f", or `{name}`" for name in entry.instead)
+    meaning = (f"Required{instead}. " if entry.required else "") + entry.doc
     if entry.caution:
         meaning += f" Warned about: {entry.caution}."
     return f"| {names} | {kind} | {_home(entry)} | {_default(entry)} | {meaning} |"

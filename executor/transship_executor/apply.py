@@ -15,6 +15,8 @@ from transship_executor.outcome import Outcome, Result, Status, Traffic
 from transship_executor.pacing import Pacing
 from transship_executor.refreshing import still_lacking
 from transship_executor.slots import Slots
+from transship_executor.sources import Sources
+from transship_executor.spool import by_content
 from transship_executor.watching import Silent, Watcher
 from transship_planner.asking import for_each
 from transship_planner.forecast import WRITING
@@ -54,28 +56,32 @@ async def apply(
     timing: Timing | None = None,
     after_entry: AfterEntry | None = None,
 ) -> Outcome:
-    """Carry out the plan's changes, and go on when one fails; those with a `ratelimit` may have to wait.
+    """Carry out the plan's changes, those with the same source together, and go on when one fails.
+
+    Those with a `ratelimit` may have to wait, and let others go on meanwhile.
 
     Cancelling the task is how a run is interrupted: what is under way stops where it is, no tag is left on incomplete
     content, and the outcome so far is returned. Raises only what `recorder` and `after_entry` raise.
     """
     watcher = watcher or Silent()
     slots = Slots(images_at_once)
-    run = _Run(registry, watcher, recorder, Pacing(registry, slots, timing or Timing(), watcher.change_delayed))
+    pacing = Pacing(registry, slots, timing or Timing(), watcher.change_delayed)
     entries = _Entries(plan)
-
-    async def carry_out(change: Change) -> None:
-        await run.carry_out(change)
-        if entries.is_done_with(change) and after_entry is not None:
-            await after_entry(change.entry, run.results(entries.changes[change.entry]))
-
     # Whoever waits for a quota gives up its place, and then there have to be others to take it.
     at_work = len(plan.changes) if any(change.ratelimit for change in plan.changes) else images_at_once
-    try:
-        await for_each(plan.changes, slots.holding(carry_out), at_work)
-    except asyncio.CancelledError:
-        return run.outcome(plan, interrupted=True)
-    return run.outcome(plan, interrupted=False)
+    async with Sources(registry, plan.changes) as sources:
+        run = _Run(registry, sources, watcher, recorder, pacing)
+
+        async def carry_out(change: Change) -> None:
+            await run.carry_out(change)
+            if entries.is_done_with(change) and after_entry is not None:
+                await after_entry(change.entry, run.results(entries.changes[change.entry]))
+
+        try:
+            await for_each(by_content(plan.changes), slots.holding(carry_out), at_work)
+        except asyncio.CancelledError:
+            return run.outcome(plan, interrupted=True)
+        return run.outcome(plan, interrupted=False)
 
 
 class _Entries:
@@ -96,11 +102,19 @@ class _Entries:
 class _Run:
     """One run over the changes of a plan."""
 
-    def __init__(self, registry: RegistryWriter, watcher: Watcher, recorder: Recorder | None, pacing: Pacing) -> None:
+    def __init__(
+        self,
+        registry: RegistryWriter,
+        sources: Sources,
+        watcher: Watcher,
+        recorder: Recorder | None,
+        pacing: Pacing,
+    ) -> None:
         self._registry = registry
+        self._sources = sources
         self._pacing = pacing
-        self._copier = Copier(registry)
-        self._attacher = Attacher(registry, self._copier)
+        self._copier = Copier(registry, sources)
+        self._attacher = Attacher(registry, sources, self._copier)
         self._watcher = watcher
         self._recorder = recorder
         self._results: dict[str, Result] = {}
@@ -124,6 +138,7 @@ class _Run:
             self._recorder.record(result)
         self._results[str(change.target)] = result
         self._watcher.change_ended(result)
+        await self._sources.ended(change)
 
     async def _attempt(self, change: Change) -> Result:
         if change.action not in WRITING or change.after is None or change.source_digest is None:
@@ -203,8 +218,8 @@ class _Run:
         assert change.after is not None
         assert change.source_digest is not None
         if not change.platforms_wanted:
-            return await self._registry.get_manifest(change.source.at(change.after.digest))
-        index = await self._registry.get_manifest(change.source.at(change.source_digest))
+            return await self._sources.get_manifest(change.source.at(change.after.digest))
+        index = await self._sources.get_manifest(change.source.at(change.source_digest))
         reduced = reduce_index(index, change.platforms_wanted, where=str(change.source))
         if reduced.digest != change.after.digest:
             raise ContentError(

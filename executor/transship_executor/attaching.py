@@ -5,6 +5,7 @@ from dataclasses import replace
 from transship_executor.copying import Copier, Job
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Traffic
+from transship_executor.sources import Sources
 from transship_planner.plan import Attachment, Change
 from transship_registry.errors import RegistryError
 from transship_registry.ports import RegistryWriter
@@ -14,8 +15,9 @@ from transship_registry.referrers.refused import RefusedArtifactPolicy, is_artif
 class Attacher:
     """Attaches, at the target of a change, what its plan says; what is there already is left alone."""
 
-    def __init__(self, registry: RegistryWriter, copier: Copier) -> None:
+    def __init__(self, registry: RegistryWriter, sources: Sources, copier: Copier) -> None:
         self._registry = registry
+        self._sources = sources
         self._copier = copier
 
     async def attach(self, change: Change, job: Job) -> bool:
@@ -46,7 +48,7 @@ class Attacher:
         moving = replace(job, source=each.source, target=each.target, traffic=Traffic())
         place = each.target.tag(each.tag) if each.tag else each.target.at(each.digest)
         try:
-            manifest = await self._registry.get_manifest(each.source.at(each.digest))
+            manifest = await self._sources.get_manifest(each.source.at(each.digest))
             await self._copier.bring(moving, manifest)
             await self._registry.put_manifest(place, manifest)
         except RegistryError as error:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from transship_executor.outcome import Traffic
+from transship_executor.sources import Sources
+from transship_executor.spool import store_of
 from transship_planner.asking import for_each
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
-from transship_registry.ports import RegistryReader, RegistryWriter
+from transship_registry.ports import RegistryWriter
 from transship_registry.reference import Repository
 
 _Content: TypeAlias = tuple[str, Digest]
@@ -47,8 +49,9 @@ class Job:
 class Copier:
     """The copying of one run; it knows what this run has already brought where."""
 
-    def __init__(self, registry: RegistryWriter) -> None:
+    def __init__(self, registry: RegistryWriter, sources: Sources) -> None:
         self._registry = registry
+        self._sources = sources
         self._locks: defaultdict[_Content, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._holders: defaultdict[_Content, dict[Repository, None]] = defaultdict(dict)
         self._stored: set[_Content] = set()
@@ -80,7 +83,7 @@ class Copier:
         async with self._locks[content]:
             if await self._is_stored(job, part.digest):
                 return
-            manifest = await self._registry.get_manifest(job.source.at(part.digest))
+            manifest = await self._sources.get_manifest(job.source.at(part.digest))
             await self._bring_parts(job, manifest)
             await self._registry.put_manifest(job.target.at(part.digest), manifest)
             job.traffic += Traffic(manifests=1)
@@ -97,7 +100,7 @@ class Copier:
 
     async def _bring_blob(self, job: Job, blob: Descriptor) -> None:
         """Bring a blob; whoever needs the same blob in the same registry meanwhile waits, and then mounts it."""
-        content = (_store(job.target), blob.digest)
+        content = (store_of(job.target), blob.digest)
         async with self._locks[content]:
             holders = self._holders[content]
             if job.doubts(blob.digest):
@@ -107,9 +110,10 @@ class Copier:
             elif await self._mount(job, blob, holders):
                 job.traffic += Traffic(blobs_mounted=1)
             else:
-                await self._registry.upload_blob(job.target, blob, _SourceBlob(self._registry, job, blob))
+                await self._registry.upload_blob(job.target, blob, _SourceBlob(self._sources, job, blob))
                 job.traffic += Traffic(sent=blob.size, blobs_sent=1)
             holders[job.target] = None
+            await self._sources.arrived(job.target, blob.digest)
 
     async def _is_there(self, job: Job, blob: Descriptor, holders: Iterable[Repository]) -> bool:
         """Ask the target, unless a mount is likely to succeed: that costs one request whether or not it is there."""
@@ -130,29 +134,21 @@ class Copier:
 class _SourceBlob:
     """The bytes of a blob at the source, for as often as an upload has to start again.
 
-    They are `verified` as the source's reader hands them out, and need not be hashed a second time.
+    They are `verified` as the sources hand them out, and need not be hashed a second time.
     """
 
-    reader: RegistryReader
+    sources: Sources
     job: Job
     blob: Descriptor
     verified: bool = True
 
     @asynccontextmanager
     async def open(self, offset: int = 0) -> AsyncGenerator[AsyncIterator[bytes | memoryview]]:
-        """Stream the blob's bytes from `offset` on; those before it are read again, to be verified."""
-        async with self.reader.get_blob(self.job.source, self.blob) as pieces:
-            yield self._from(offset, pieces)
+        """Stream the blob's bytes from `offset` on."""
+        async with self.sources.get_blob(self.job.source, self.job.target, self.blob, offset) as pieces:
+            yield self._counted(pieces)
 
-    async def _from(self, offset: int, pieces: AsyncIterator[bytes | memoryview]) -> AsyncIterator[bytes | memoryview]:
-        skip = offset
+    async def _counted(self, pieces: AsyncIterator[bytes | memoryview]) -> AsyncIterator[bytes | memoryview]:
         async for piece in pieces:
-            rest = memoryview(piece)[skip:]
-            skip = max(0, skip - len(piece))
-            if rest:
-                self.job.on_bytes(len(rest))
-                yield rest
-
-
-def _store(repository: Repository) -> str:
-    return str(repository) if repository.is_layout else repository.registry
+            self.job.on_bytes(len(piece))
+            yield piece

@@ -183,6 +183,7 @@ class EolSettings:
 class Entry:
     """One wish: these images shall be there. `name` is its path in the file, such as `sync[0]`.
 
+    An entry with several targets is several of these, of one name and side by side, that differ in the target only.
     `os_normalize` puts the version in front of target tags that only name an operating system (semantics A6);
     `target_name` names what lies below the target; `backup` is how `copy.backup` is expanded. A tag is held while its
     digest has been there for less than `min_age_s`, in seconds.

@@ -33,7 +33,7 @@ def shares(changes: Sequence[Change]) -> tuple[Share, ...]:
 def _share(change: Change, sent: set[tuple[str, object]]) -> Share:
     blobs: list[int] = []
     manifests: list[int] = []
-    for _, target, content in _brought(change):
+    for _, target, content in brought(change):
         blobs += [blob.size for blob in content.blobs if not blob.present and _first(sent, _store(target), blob.digest)]
         manifests += [
             manifest.size
@@ -43,8 +43,8 @@ def _share(change: Change, sent: set[tuple[str, object]]) -> Share:
     return Share(len(blobs), len(manifests), sum(blobs) + sum(manifests))
 
 
-def _brought(change: Change) -> Iterator[tuple[Repository, Repository, ContentTree]]:
-    """Return what a change copies, the image first, and from where to where."""
+def brought(change: Change) -> Iterator[tuple[Repository, Repository, ContentTree]]:
+    """Yield what a change copies, the image first, as source, target and content."""
     if change.action in WRITING:
         yield change.source.repository, change.target.repository, change.content
         yield from ((each.source, each.target, each.content) for each in change.attached if not each.present)
@@ -58,7 +58,7 @@ def forecast(changes: Iterable[Change], costs: Iterable[Share], quotas: Mapping[
     fetched = {
         (source, manifest.digest)
         for change in changes
-        for source, _, content in _brought(change)
+        for source, _, content in brought(change)
         for manifest in content.manifests
         if not manifest.present
     }

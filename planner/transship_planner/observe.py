@@ -4,9 +4,10 @@ Tag lists first, then one HEAD at each side for the tags that remain, then the m
 What cannot be answered becomes a trouble of its entry and does not stop the others.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from transship_planner.asking import for_each
 from transship_planner.attachments import AttachmentLook
@@ -24,10 +25,12 @@ from transship_planner.desired import (
 )
 from transship_planner.names.naming import Named, name_target
 from transship_planner.observed import Observed, Policy, Selected, Sighting, Trouble, Wish
+from transship_planner.places import Places
 from transship_planner.plan import Action
 from transship_planner.platforms import check_lone_platform, expected_content
 from transship_planner.quotas import look_at_quotas
 from transship_planner.reading import OnceReader
+from transship_planner.rivals import settle_names
 from transship_registry.digest import Digest
 from transship_registry.errors import (
     InvalidReferenceError,
@@ -39,6 +42,8 @@ from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import ManifestKind, manifest_kind
 from transship_registry.ports import CatalogueReader
 from transship_registry.reference import Reference, Repository
+
+_WAY_OUT: Final = "let repos leave it out"
 
 
 async def observe(
@@ -55,12 +60,15 @@ async def observe(
     is fetched unless a platform has to be selected: that is enough to tell *that* something differs. What one of the
     `policies` restrains is not fetched either, since it will not be copied.
     """
-    look = _Look(reader, missing=missing)
+    places = Places(desired.hosts)
+    look = _Look(reader, places, missing=missing)
     listings = await for_each(desired.entries, look.list_entry)
     found = await for_each((wish for listing in listings for wish in listing.wishes), look.sight)
     sightings = [_restrained(sighting, policies) for sighting in found if isinstance(sighting, Sighting)]
     troubles = [trouble for listing in listings for trouble in listing.troubles]
     troubles += [trouble for trouble in found if isinstance(trouble, Trouble)]
+    sightings, contradictions = settle_names(sightings, places)
+    troubles += contradictions
     looked = await for_each(sightings, lambda sighting: look.look_into(sighting, contents=contents))
     sightings = [sighting for sighting in looked if isinstance(sighting, Sighting)]
     troubles += [trouble for trouble in looked if isinstance(trouble, Trouble)]
@@ -72,7 +80,7 @@ async def observe(
         sightings = [sighting for sighting in sightings if id(sighting) not in lost]
     return Observed(
         sightings=tuple(sightings),
-        present={listing.entry.name: len(listing.existing) for listing in listings if listing.existing},
+        present=Counter(wish.entry.name for listing in listings for wish in listing.existing),
         contents=look.contents,
         troubles=tuple(troubles),
         warnings=(*(warning for listing in listings for warning in listing.warnings), *look.dates.warnings.values()),
@@ -84,7 +92,7 @@ async def observe(
 
 async def select(desired: Desired, reader: CatalogueReader) -> Selected:
     """Find the tags that the configuration selects; only the tag lists of the sources are asked for."""
-    look = _Look(reader, missing=False)
+    look = _Look(reader, Places(desired.hosts), missing=False)
     compared = (replace(entry.copy, comparison=Comparison.DIGEST, immutable_tags=()) for entry in desired.entries)
     entries = [replace(entry, copy=rules) for entry, rules in zip(desired.entries, compared, strict=True)]
     listings = await for_each(entries, look.list_entry)
@@ -109,8 +117,9 @@ class _Listing:
 class _Look:
     """One look at the world, in which nothing is asked twice."""
 
-    def __init__(self, reader: CatalogueReader, *, missing: bool) -> None:
+    def __init__(self, reader: CatalogueReader, places: Places, *, missing: bool) -> None:
         self._reader = reader
+        self._places = places
         self._missing = missing
         self._once = OnceReader(reader)
         self._tags = self._once.list_tags
@@ -154,7 +163,11 @@ class _Look:
 
         async def list_one(name: str) -> _Listing:
             try:
-                return await self._list_repository(entry, scope.repository(name))
+                repository = scope.repository(name)
+                if self._places.is_below(repository.source, scope.target):
+                    message = f"it lies below the target {scope.target}: each run would mirror the mirror; {_WAY_OUT}"
+                    return _Listing(entry, troubles=(Trouble(entry.name, str(repository.source), message),))
+                return await self._list_repository(entry, repository)
             except TransshipError as error:
                 return _Listing(entry, troubles=(Trouble(entry.name, f"{scope.source}/{name}", str(error)),))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
 from transship_registry.hosts import HostSettings
+from transship_registry.http.limiter import feeding_layout
 from transship_registry.inventory import Inventory
 from transship_registry.layout import LayoutStore
 from transship_registry.login.credentials import CredentialSources
@@ -77,7 +78,11 @@ class Registries:
 
     async def upload_blob(self, repository: Repository, blob: Descriptor, origin: BlobOrigin) -> None:
         """Store a blob; success is only reported for bytes that have the descriptor's digest and size."""
-        await self._at(repository).upload_blob(repository, blob, origin)
+        if repository.is_layout:
+            with feeding_layout():
+                await self.layouts.upload_blob(repository, blob, origin)
+        else:
+            await self.http.upload_blob(repository, blob, origin)
 
     async def inventory(self, repository: Repository) -> Inventory:
         """List the tags with what few requests tell about them; raises as `list_tags` does."""

@@ -249,3 +249,18 @@ def test_it_agrees_with_planning(tags: list[str], rules: str, naming: str) -> No
     for source, target in said:
         reasons = asyncio.run(why(config, Reference.parse(target), world.list_tags))
         assert source in {str(reason.source) for reason in reasons if reason.selected}
+
+
+def test_an_entry_with_several_targets_answers_for_each_of_them() -> None:
+    """Of a source tag it says where it goes to everywhere; of a target tag only what that target's part says."""
+    wanted = desired("source: src.io/app, type: repository, targets: [a.io/app, b.io/app]")
+    shelf = Shelf({"src.io/app": ["1"]})
+    asked = Reference.parse("src.io/app:1")
+    reasons = asyncio.run(why(wanted, asked, shelf.list_tags))
+    assert [(reason.entry.name, str(reason.target), reason.selected) for reason in reasons] == [
+        ("sync[0]", "a.io/app:1", True),
+        ("sync[0]", "b.io/app:1", True),
+    ]
+    assert shelf.asked == ["src.io/app"]
+    (reason,) = asyncio.run(why(wanted, Reference.parse("b.io/app:1"), shelf.list_tags))
+    assert (reason.role, str(reason.source)) == (Role.TARGET, "src.io/app:1")

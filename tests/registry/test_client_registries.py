@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,46 @@ def test_an_image_goes_from_a_registry_to_a_layout_and_back(tmp_path: Path) -> N
         asyncio.run(scenario(server))
         server.store.assert_complete()
         assert server.store.tags("back/app") == {"v1": IMAGE.digest}
+
+
+def test_an_upload_may_wait_for_the_download_that_brings_the_blob_to_a_layout(tmp_path: Path) -> None:
+    """It keeps a slot of the host that both of them need, which has only one, and the download gets through."""
+
+    async def scenario(server: RegistryServer) -> None:
+        source, copy = Repository.parse(f"{server.host}/team/app"), Repository.parse(f"{server.host}/copy")
+        layout = Repository.layout(str(tmp_path / "layout"))
+        is_waiting, has_arrived = asyncio.Event(), asyncio.Event()
+        settings = [replace(plain(server), concurrent_requests=1)]
+        async with open_registries(settings, environment={}, home=tmp_path) as registries, asyncio.timeout(20):
+            blob = (await registries.get_manifest(source.tag("v1"))).blobs[1]
+
+            class Waiting(BytesOrigin):
+                @asynccontextmanager
+                async def open(self, offset: int = 0) -> AsyncGenerator[AsyncIterator[bytes | memoryview]]:
+                    is_waiting.set()
+                    await has_arrived.wait()
+                    async with super().open(offset) as pieces:
+                        yield pieces
+
+            class Remote:
+                @asynccontextmanager
+                async def open(self, offset: int = 0) -> AsyncGenerator[AsyncIterator[bytes | memoryview]]:
+                    async with registries.get_blob(source, blob) as pieces:
+                        yield pieces
+
+            async def to_layout() -> None:
+                await is_waiting.wait()
+                await registries.upload_blob(layout, blob, Remote())
+                has_arrived.set()
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(registries.upload_blob(copy, blob, Waiting(IMAGE.blobs[1].data)))
+                group.create_task(to_layout())
+            assert await registries.head_blob(copy, blob.digest) == await registries.head_blob(layout, blob.digest)
+
+    with RegistryServer() as server:
+        server.store.add_image("team/app", "v1", IMAGE)
+        asyncio.run(scenario(server))
 
 
 def test_credentials_come_from_the_login_files_unless_they_are_skipped(tmp_path: Path) -> None:

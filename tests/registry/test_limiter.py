@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from support.http_client import START, FakeTime
-from transship_registry.http.limiter import DEFAULT_CONCURRENT, HostLimiter
+from transship_registry.http.limiter import DEFAULT_CONCURRENT, HostLimiter, feeding_layout
 
 
 def limiter(ceiling: int = 2, per_second: float = 0.0, time: FakeTime | None = None) -> HostLimiter:
@@ -221,6 +221,49 @@ def test_copies_in_both_directions_do_not_wait_in_a_circle() -> None:
             group.create_task(copy(one, two))
             group.create_task(copy(two, one))
         assert one.in_flight == two.in_flight == 0
+
+    run(scenario)
+
+
+def test_a_download_to_a_layout_gets_through_though_uploads_hold_every_slot() -> None:
+    """Uploads to its host may wait for what it brings."""
+
+    async def scenario() -> None:
+        host = limiter(1)
+        has_arrived = asyncio.Event()
+
+        async def download_to_layout() -> None:
+            with feeding_layout():
+                slot = await host.acquire()
+                has_arrived.set()
+                host.release(slot)
+
+        async def upload() -> None:
+            async with host.upload():
+                await has_arrived.wait()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(upload())
+            await settle()
+            group.create_task(download_to_layout())
+        assert host.in_flight == 0
+
+    run(scenario)
+
+
+def test_a_download_to_a_layout_keeps_to_the_limit_of_a_host_without_uploads() -> None:
+    """What is in flight comes to its end by itself there, so the download waits like any request."""
+
+    async def scenario() -> None:
+        host = limiter(1)
+        plain = await host.acquire()
+        with feeding_layout():
+            download = asyncio.create_task(host.acquire())
+        await settle()
+        assert not download.done()
+        host.release(plain)
+        host.release(await download)
+        assert host.in_flight == 0
 
     run(scenario)
 

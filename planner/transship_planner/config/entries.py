@@ -15,6 +15,7 @@ from transship_planner.config.schedules import check_schedule
 from transship_planner.config.scopes import read_scope
 from transship_planner.config.section import Section, Value
 from transship_planner.config.selection import read_patterns
+from transship_planner.config.targets import for_each_target
 from transship_planner.desired import (
     Comparison,
     CopyRules,
@@ -50,9 +51,13 @@ class EntryReader:
     expander: Expander
     problems: Problems
 
-    def read(self, written: Section) -> Entry | None:
-        """Return the entry; None, and errors noted, when it mirrors nothing that can be named."""
+    def read(self, written: Section) -> tuple[Entry, ...]:
+        """Return the entry, once for each target; none, and errors noted, when it mirrors nothing that can be named."""
         entry = inherit_platforms(inherit(written, self.defaults), self.platforms)
+        read = [self._read(section) for section in for_each_target(entry, self.problems)]
+        return tuple(entry for entry in read if entry is not None)
+
+    def _read(self, entry: Section) -> Entry | None:
         texts = self._expanded(entry)
         scope = read_scope(entry, texts, self.dialect, self.problems)
         rules = self._copy_rules(entry, texts)

@@ -6,7 +6,7 @@ from transship_planner.config.digest import Document
 from transship_planner.config.exportentries import (
     Documents,
     duration,
-    entry_document,
+    entry_documents,
     eol_document,
     hooks_document,
     known,
@@ -27,7 +27,7 @@ def export(desired: Desired) -> Documents:
     Loading it gives the same entries and hosts again, and so the same digest. A setting that is off, or that the file
     leaves to transship, is left out.
     """
-    entries: list[Document] = [entry_document(entry) for entry in desired.entries]
+    entries: list[Document] = list(entry_documents(desired.entries))
     return {
         "version": 1,
         **known(creds=[_host(host) for host in desired.hosts], defaults=_defaults(desired), state=desired.state),

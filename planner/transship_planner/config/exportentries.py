@@ -1,7 +1,8 @@
 """Writes normalised entries as they would be written in a file: the counterpart of `entries`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import groupby
 from typing import Final, assert_never
 
 from transship_planner.config.digest import Document
@@ -31,6 +32,18 @@ Documents = dict[str, Document]
 
 _DEFAULT_EOL: Final = EolSettings()
 _DEFAULT_TIMING: Final = Timing()
+
+
+def entry_documents(entries: Iterable[Entry]) -> Iterator[Documents]:
+    """Write the entries as they stand in a file: those that are one entry with several targets there as one."""
+    written = ((entry.name, entry_document(entry)) for entry in entries)
+    for _, group in groupby(written, key=lambda item: (item[0], {**item[1], "target": ""})):
+        documents = [document for _, document in group]
+        targets = [document["target"] for document in documents]
+        yield dict(
+            ("targets", targets) if key == "target" and len(targets) > 1 else (key, value)
+            for key, value in documents[0].items()
+        )
 
 
 def entry_document(entry: Entry) -> Documents:

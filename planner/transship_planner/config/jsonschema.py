@@ -96,10 +96,12 @@ class _Writer:
             "patternProperties": {f"^{EXTENSION_PREFIX}": True},
             "additionalProperties": table.open,
         }
-        if required := [entry.name for entry in table.fields if entry.required]:
+        if required := [entry.name for entry in table.fields if entry.required and not entry.instead]:
             schema["required"] = list(required)
-        if rules := [rule for ways in table.exclusive for rule in _exclusive(ways)]:
-            schema["allOf"] = list(rules)
+        rules: list[Schema] = [rule for ways in table.exclusive for rule in _exclusive(ways)]
+        rules += [_any_of(entry) for entry in table.fields if entry.required and entry.instead]
+        if rules:
+            schema["allOf"] = rules
         return schema
 
     def _field(self, entry: Field, name: str) -> Schema:
@@ -112,7 +114,7 @@ class _Writer:
             described["default"] = list(default) if isinstance(default, tuple) else default
         if entry.caution or name != entry.name:
             described["deprecated"] = True
-        return {**described, **(schema if entry.required else _or_null(schema))}
+        return {**described, **(schema if entry.required and not entry.instead else _or_null(schema))}
 
     def _entries(self, entry: Field) -> Object:
         """Return what `sync` or `sync.entries` is: in a list, each entry must say what it mirrors in its format."""
@@ -186,6 +188,12 @@ def _exclusive(ways: tuple[tuple[str, ...], ...]) -> Iterator[Object]:
     for one, other in combinations(ways, 2):
         for key, rival in product(one, other):
             yield {"not": {"allOf": [_has(key), _has(rival)]}}
+
+
+def _any_of(entry: Field) -> Object:
+    """Ask for a field or for one of those that do instead."""
+    ways: list[Schema] = [_has(key) for key in (*_spellings(entry), *entry.instead)]
+    return {"anyOf": ways}
 
 
 def _has(key: str) -> Object:

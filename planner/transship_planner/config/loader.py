@@ -21,6 +21,7 @@ from transship_planner.config.tables import OTHER_SECTIONS, top_level
 from transship_planner.config.yamltree import SIZE_LIMIT, MapNode, Node, ScalarNode, parse_yaml
 from transship_planner.desired import Desired, Dialect, Entry
 from transship_planner.errors import ConfigError, Finding, Mark
+from transship_planner.places import Places
 
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
@@ -109,7 +110,7 @@ def _load(data: bytes, file: str, environment: Mapping[str, str], read_file: Rea
     parallel = _parallel(config, dialect, environment, problems)
     post_sync = read_hooks(sync.section("hooks"), problems)
     eol = read_eol_settings(config.section("lifecycle"), environment, problems)
-    check_entries(entries, problems)
+    check_entries(entries, Places(hosts), problems)
     _check_top_level(config, problems)
     problems.check()
     defaults = config.section("defaults")
@@ -162,8 +163,7 @@ def _entries(config: Section, dialect: Dialect, expander: Expander, problems: Pr
     )
     if config.values and not sections:
         problems.warn(config.where("sync"), "there are no entries under 'sync': nothing is mirrored")
-    read = [reader.read(section) for section in sections]
-    return tuple(entry for entry in read if entry is not None)
+    return tuple(entry for section in sections for entry in reader.read(section))
 
 
 def _parallel(config: Section, dialect: Dialect, environment: Mapping[str, str], problems: Problems) -> int:

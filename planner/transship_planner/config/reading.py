@@ -79,8 +79,9 @@ def _place(value: Value, entry: Field, values: dict[str, Value], problems: Probl
 
 def _require(section: Section, table: Table, problems: Problems) -> None:
     for entry in table.fields:
-        if entry.required and section.lacks(entry.name):
-            problems.error(section.mark, f"{section.path} lacks {entry.name!r}")
+        if entry.required and section.lacks(entry.name, *entry.instead):
+            names = " or ".join(map(repr, (entry.name, *entry.instead)))
+            problems.error(section.mark, f"{section.path} lacks {names}")
 
 
 def _exclude(section: Section, table: Table, problems: Problems) -> None:

@@ -121,7 +121,7 @@ class Field:
 
     `home` is the format that defines it, None for both or our own; `default` is what its absence means when that can
     be said in a word; `aliases` are other spellings; `inherited` fields may also stand in `defaults`; `caution` is a
-    warning for everyone who writes the key.
+    warning for everyone who writes the key; `instead` are the keys of which one does for a required field, too.
     """
 
     name: str
@@ -133,6 +133,7 @@ class Field:
     aliases: tuple[str, ...] = ()
     inherited: bool = False
     caution: str = ""
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,7 +196,13 @@ ENTRY: Final = Table(
             name="target",
             kind=Text(format=Format.REFERENCE, template=True),
             required=True,
+            instead=("targets",),
             doc="The registry, repository or image to copy to.",
+        ),
+        Field(
+            name="targets",
+            kind=ListOf(Text(format=Format.REFERENCE, template=True)),
+            doc="Several targets of the same source, instead of `target`.",
         ),
         Field(
             name="type",
@@ -407,6 +413,7 @@ ENTRY: Final = Table(
         ),
     ),
     exclusive=(
+        (("target",), ("targets",)),
         (("tag",), ("tag_regex",), ("tags", "tagSets")),
         (("platform",), ("platforms",)),
     ),

@@ -51,7 +51,7 @@ def validate(
         desired = load_noting(problems, path, environment=environment, read_file=read_file, stdin=stdin)
     except ConfigError as error:
         return Validation(file, _in_order(error.findings, problems))
-    return Validation(file, _in_order((), problems), desired.dialect, len(desired.entries))
+    return Validation(file, _in_order((), problems), desired.dialect, len({entry.name for entry in desired.entries}))
 
 
 def _in_order(errors: tuple[Finding, ...], problems: Problems) -> tuple[tuple[Finding, Severity], ...]:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
@@ -36,6 +36,17 @@ class Slot:
 
 
 _upload_to: ContextVar["HostLimiter | None"] = ContextVar("upload_to", default=None)
+_feeds_layout: ContextVar[bool] = ContextVar("feeds_layout", default=False)
+
+
+@contextmanager
+def feeding_layout() -> Generator[None]:
+    """Let what is requested within feed an upload that goes to no host, but that other uploads may wait for."""
+    outer = _feeds_layout.set(True)
+    try:
+        yield
+    finally:
+        _feeds_layout.reset(outer)
 
 
 class HostLimiter:
@@ -46,8 +57,8 @@ class HostLimiter:
 
     Uploads that wait for downloads of each other's hosts must not wait in a circle: all that an upload asks of its own
     host, the download included, uses the upload's slot (as regsync does), and one download that feeds an upload to
-    another host is let through even when all slots are taken. Only then are there more requests than slots: when a host
-    is copied from and to at once.
+    another host, or to a layout, is let through even when all slots are taken, some of them by uploads. Only then are
+    there more requests than slots: when a host is copied from and to at once.
     """
 
     def __init__(self, ceiling: int, per_second: float, timing: Timing) -> None:
@@ -75,7 +86,8 @@ class HostLimiter:
     async def acquire(self) -> Slot:
         """Wait for a slot, then for the moment the request may start."""
         fed = _upload_to.get()
-        slot = Slot(None) if fed is self else await self._take(Lane.PLAIN if fed is None else Lane.FEED)
+        feeds = fed is not None or _feeds_layout.get()
+        slot = Slot(None) if fed is self else await self._take(Lane.FEED if feeds else Lane.PLAIN)
         try:
             await self._await_start()
         except BaseException:
@@ -132,7 +144,9 @@ class HostLimiter:
         return Slot(lane)
 
     def _is_free(self, lane: Lane) -> bool:
-        return self.in_flight < self._limit or (lane is Lane.FEED and self._in_flight[lane] == 0)
+        is_first_feed = lane is Lane.FEED and self._in_flight[lane] == 0
+        # Without uploads, all that is in flight comes to its end by itself.
+        return self.in_flight < self._limit or (is_first_feed and self._in_flight[Lane.UPLOAD] > 0)
 
     def _admit(self) -> None:
         """Let those in whose turn it is: in order of arrival, but a feed waits behind nobody who cannot start."""

@@ -37,7 +37,9 @@ BEYOND_A_SCHEMA = {
     "schedules": "the grammar of schedules",
     "semver-ranges": "the grammar of ranges",
     "target-is-source": "two values that are equal",
+    "target-is-source-by-another-name": "where names lead to",
     "target-with-digest": "the grammar of references",
+    "targets-twice": "where names lead to",
     "template-gives-nothing": "templates",
     "templates": "templates",
     "version": "what this version supports",
@@ -99,6 +101,13 @@ def test_bad_files_are_refused(case: Path) -> None:
         ),
         ("sync: [{target: b, type: image}]", ["$.sync[0]: 'source' is a required property"]),
         ("sync: {entries: [{target: b, source: a, tags: {}}]}", []),
+        (
+            "sync: [{source: a, type: image}]",
+            [
+                "$.sync[0]: {'source': 'a', 'type': 'image'} is not valid under any of the given schemas",
+            ],
+        ),
+        ("sync: [{source: a, targets: [b, c], target: , type: image}]", []),
         ("sync: [{target: b, source: a, tag: x, tag_regex: }]", []),
     ],
 )
@@ -115,6 +124,7 @@ ACCEPTED_ODDITIES = [
     "{x-mine: [1, {}], sync: [{source: a, target: 'r:1/a', tag: 3.10, x-note: y}]}",
     "sync: {entries: [{source: a, target: 'r:1/a', tag_regex: x, platforms: [' linux/arm/v7,osver=1 ']}]}",
     "sync: [{source: a, target: 'r:1/a', type: image, tag: , fastCopy: true, fastCheck: true}]",
+    "sync: [{source: a, targets: ['r:1/a', 'r:2/a'], target: , type: image}]",
     "",
 ]
 
