@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Final
 
-from transship_planner.config.scalarkinds import is_null
 from transship_planner.config.yamltree import ListNode, MapNode, Node, ScalarNode
 from transship_planner.errors import ConfigError, Finding, Mark
 from transship_planner.migrate.tables import IMAGE_SYNCER, IMAGE_SYNCER_LOGIN, SKOPEO_REGISTRY
@@ -39,11 +38,9 @@ def _is_login(node: Node) -> bool:
 
 
 def _is_skopeo(root: MapNode) -> bool:
-    return bool(root.members) and all(
-        isinstance(member.value, MapNode)
-        and any(inner.key in SKOPEO_REGISTRY.by_name for inner in member.value.members)
-        for member in root.members
-    )
+    registries = [member.value for member in root.members if isinstance(member.value, MapNode)]
+    keys = {inner.key for registry in registries for inner in registry.members}
+    return len(registries) == len(root.members) and not keys.isdisjoint(SKOPEO_REGISTRY.by_name)
 
 
 def _is_dregsy(root: MapNode) -> bool:
@@ -56,13 +53,14 @@ def _is_image_syncer(root: MapNode) -> bool:
         return False
     if _has_only(root, frozenset(IMAGE_SYNCER.by_name)):
         return all(isinstance(member.value, MapNode) for member in root.members)
-    return all(_is_target(member.value) for member in root.members)
+    targets = [target for member in root.members for target in _targets(member.value)]
+    return all(isinstance(target, ScalarNode) for target in targets) and any(
+        "/" in target.text for target in targets if isinstance(target, ScalarNode)
+    )
 
 
-def _is_target(node: Node) -> bool:
-    if isinstance(node, ScalarNode):
-        return not is_null(node)
-    return isinstance(node, ListNode) and all(isinstance(item, ScalarNode) for item in node.items)
+def _targets(node: Node) -> tuple[Node, ...]:
+    return node.items if isinstance(node, ListNode) else (node,)
 
 
 def _has_only(node: Node, keys: frozenset[str]) -> bool:

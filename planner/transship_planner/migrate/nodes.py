@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from transship_planner.config.problems import Problems
 from transship_planner.config.scalarkinds import expected, found, is_null
@@ -9,13 +10,16 @@ from transship_planner.config.scalars import resolve
 from transship_planner.config.schema import ListOf, Text, TextMap
 from transship_planner.config.section import Value
 from transship_planner.config.yamltree import ListNode, MapNode, Member, Node, ScalarNode
+from transship_planner.migrate.tables import FLAGS
+
+_BOOLEANS: Final = {**dict.fromkeys(("y", "yes", "on"), "true"), **dict.fromkeys(("n", "no", "off"), "false")}
 
 
 def as_written(node: Node) -> Node:
-    """Return the tree with its numbers in quotes.
+    """Return the tree with its numbers in quotes, and YAML 1.1's words for booleans as `true` and `false`.
 
-    Go's yaml.v2 and yaml.v3, with which all three tools read, decode a number into a string as it is written: the tag
-    `1.10` without quotes is no 1.1 to them.
+    Go's yaml.v2 and yaml.v3, with which all three tools read, decode a number into a string as it is written, so that
+    the tag `1.10` without quotes is no 1.1 to them, and take `no` where a boolean belongs.
     """
     match node:
         case ScalarNode():
@@ -24,8 +28,14 @@ def as_written(node: Node) -> Node:
         case ListNode():
             return replace(node, items=tuple(as_written(item) for item in node.items))
         case MapNode():
-            members = tuple(replace(member, value=as_written(member.value)) for member in node.members)
-            return replace(node, members=members)
+            return replace(node, members=tuple(_member_as_written(member) for member in node.members))
+
+
+def _member_as_written(member: Member) -> Member:
+    value = as_written(member.value)
+    if isinstance(value, ScalarNode) and value.plain and member.key in FLAGS:
+        value = replace(value, text=_BOOLEANS.get(value.text.lower(), value.text))
+    return replace(member, value=value)
 
 
 def child(node: Node, key: str) -> Node | None:
@@ -45,11 +55,10 @@ def members(node: Node | None, path: str, problems: Problems) -> tuple[Member, .
 
 
 def text(node: Node, path: str, problems: Problems) -> Value | None:
-    """Return a text that is not empty; None, and an error noted, when there is none."""
-    if isinstance(node, ScalarNode) and not is_null(node) and node.text:
+    """Return a text; None, and an error noted, when there is none."""
+    if isinstance(node, ScalarNode) and not is_null(node):
         return Value(path, node.mark, node.text)
-    what = "an empty string" if isinstance(node, ScalarNode) and not is_null(node) else found(node, show=False)
-    problems.error(node.mark, f"{path}: expected {expected(Text())}, found {what}")
+    problems.error(node.mark, f"{path}: expected {expected(Text())}, found {found(node, show=False)}")
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from transship_planner.tags.tagrules import TagPattern
 
 _QUANTIFIERS: Final = frozenset("*+?{")
+_ANYTHING: Final = ".*"
 _LITERAL: Final = r"\Q"
 _CLASS_START: Final = re.compile(r"\[\^?\]?")
 _NAMED_CLASS: Final = re.compile(r"\[:\^?[a-z]+:\]")
@@ -28,9 +29,11 @@ def whole(pattern: str) -> str:
     begins = pattern.startswith("^") and pattern[1:2] not in _QUANTIFIERS
     ends = pattern.endswith("$") and not _is_escaped(pattern, len(pattern) - 1)
     inner = pattern[1 if begins else 0 : -1 if ends else None]
-    if not inner:
-        return ".*" if not (begins and ends) else f"(?:{pattern})"
-    return f"{'' if begins else '.*'}{inner}{'' if ends else '.*'}"
+    if begins and ends:
+        return inner or f"(?:{pattern})"
+    before = "" if begins or inner.startswith(_ANYTHING) else _ANYTHING
+    after = "" if ends or _ends_with_anything(before + inner) else _ANYTHING
+    return f"{before}{inner}{after}"
 
 
 def between_anchors(pattern: str) -> str:
@@ -70,6 +73,10 @@ def _class_end(pattern: str, place: int) -> int:
         named = _NAMED_CLASS.match(pattern, place)
         place = named.end() if named else place + (2 if pattern[place] == "\\" else 1)
     return place + 1
+
+
+def _ends_with_anything(pattern: str) -> bool:
+    return pattern.endswith(_ANYTHING) and not _is_escaped(pattern, len(pattern) - len(_ANYTHING))
 
 
 def _is_escaped(pattern: str, place: int) -> bool:

@@ -113,3 +113,15 @@ IMAGE_SYNCER: Final = Table(
         Field(name="images", kind=Anything(), doc="An entry for each source and target."),
     )
 )
+
+TABLES: Final = {
+    "skopeo": (SKOPEO_REGISTRY, SKOPEO_CREDENTIALS),
+    "dregsy": (DREGSY, DREGSY_TASK, DREGSY_LOCATION, DREGSY_LISTER, DREGSY_MAPPING),
+    "image-syncer": (IMAGE_SYNCER, IMAGE_SYNCER_LOGIN),
+}
+"""The tables of each tool whose keys are documented."""
+
+FLAGS: Final = frozenset(
+    field.name for tables in TABLES.values() for table in tables for field in table.fields if field.kind == Flag()
+)
+"""The keys whose values are booleans, in any of the tables."""
