@@ -292,27 +292,28 @@ def _only_tag(part: Part) -> str:
 
 def _replaced(pattern: str, replacement: str, text: str) -> str:
     """Return the text as Go's `ReplaceAllString` leaves it; raises `ValueError` for a group that the pattern lacks."""
+    # google-re2 has no type stubs
     re2: Any = import_module("re2")
-    compiled = re2.compile(pattern)
-
-    def expanded(found: Any) -> str:
-        def group(dollar: re.Match[str]) -> str:
-            name = dollar[1] or dollar[2]
-            if name is None:
-                return "$"
-            key = int(name) if name.isdigit() else name
-            known = key in compiled.groupindex if isinstance(key, str) else key <= compiled.groups
-            if not known:
-                advice = f"; write ${{{name[0]}}}{name[1:]} for group {name[0]}" if name[0].isdigit() else ""
-                raise ValueError(f"{dollar[0]!r} names no group of the pattern, and dregsy puts nothing there{advice}")
-            return found.group(key) or ""
-
-        return _GO_GROUP.sub(group, replacement)
-
-    places = [(found.start(), found.end(), expanded(found)) for found in compiled.finditer(text)]
     parts: list[str] = []
     done = 0
-    for start, end, new in places:
-        parts += [text[done:start], new]
-        done = end
+    for found in re2.compile(pattern).finditer(text):
+        parts += [text[done : found.start()], _expanded(replacement, found)]
+        done = found.end()
     return "".join((*parts, text[done:]))
+
+
+def _expanded(replacement: str, found: Any) -> str:
+    return _GO_GROUP.sub(lambda dollar: _group(dollar, found), replacement)
+
+
+def _group(dollar: re.Match[str], found: Any) -> str:
+    """Return what `$1`, `${1}`, `$name` or `$$` stands for; `$1x` is the group `1x`, as in Go."""
+    name = dollar[1] or dollar[2]
+    if name is None:
+        return "$"
+    if name.isdigit() and int(name) <= found.re.groups:
+        return found[int(name)] or ""
+    if name in found.re.groupindex:
+        return found[name] or ""
+    advice = f"; write ${{{name[0]}}}{name[1:]} for group {name[0]}" if name[0].isdigit() and name[1:] else ""
+    raise ValueError(f"{dollar[0]!r} names no group of the pattern, and dregsy puts nothing there{advice}")
