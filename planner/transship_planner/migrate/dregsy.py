@@ -56,8 +56,7 @@ class DregsyReader:
     def read(self, root: MapNode) -> None:
         """Read the whole file."""
         config = read_table(root, DREGSY, "", self.draft.problems)
-        if config is None:
-            return
+        assert config is not None  # the root is a mapping
         for key, reason in _NOT_NEEDED.items():
             if key in config:
                 self.draft.note(config.where(key), f"{key} {reason}")

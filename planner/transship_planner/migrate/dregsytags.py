@@ -16,7 +16,7 @@ from transship_planner.errors import Finding, Mark
 from transship_planner.migrate.blang import semver_range
 from transship_planner.migrate.patterns import between_anchors, exact, has_alternatives, whole
 from transship_planner.migrate.tagsets import Rules
-from transship_planner.migrate.versions import BLANG_VERSION, NOT_BLANG_VERSION
+from transship_planner.migrate.versions import BLANG_VERSION, NOT_BLANG_VERSION, prerelease_notes
 from transship_planner.tags.semver import SemverRange
 from transship_planner.tags.tagrules import TagPattern
 from transship_registry.reference import check_tag
@@ -102,7 +102,7 @@ def _sort_in(item: Value, filters: _Filters) -> list[str]:
         text = semver_range(words.removeprefix(_SEMVER))
         SemverRange.parse(text)
         filters.semver.append(text)
-        return _range_notes(text, path)
+        return list(prerelease_notes(text, path, "dregsy"))
     if words.startswith(_REGEX):
         return _sort_pattern(words.removeprefix(_REGEX), filters.regex, filters.inverted, path)
     if latest := _KEEP_LATEST.fullmatch(words):
@@ -136,15 +136,6 @@ def alternatives_note(pattern: str, path: str) -> list[str]:
     return [
         f"{path}: dregsy searches for {quote(between_anchors(pattern))}, whose anchors belong to the first and "
         "the last alternative only, and so does this entry; if whole names were meant, write the pattern itself"
-    ]
-
-
-def _range_notes(text: str, path: str) -> list[str]:
-    if not re.search(r"-[0-9A-Za-z.]*[A-Za-z]", text):
-        return []
-    return [
-        f"{path}: transship compares numbers in a pre-release by value, so that rc10 is newer than rc9; "
-        "dregsy goes letter by letter"
     ]
 
 

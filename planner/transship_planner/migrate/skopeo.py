@@ -19,6 +19,7 @@ from transship_planner.migrate.nodes import child, members, text, texts
 from transship_planner.migrate.patterns import exact, whole
 from transship_planner.migrate.tables import SKOPEO_REGISTRY
 from transship_planner.migrate.tagsets import Rules, selection
+from transship_planner.migrate.versions import prerelease_notes
 from transship_planner.tags.semver import SemverRange
 from transship_registry.digest import Digest
 from transship_registry.reference import Repository, check_tag
@@ -132,7 +133,7 @@ class SkopeoReader:
         return (Finding(value.mark, message),)
 
     def _by_regex(self, node: Node, pair: "_Pair") -> None:
-        self._by_rules(node, pair, lambda pattern: (Rules(allow=(whole(pattern),)),))
+        self._by_rules(node, pair, _pattern_rules)
 
     def _by_semver(self, node: Node, pair: "_Pair") -> None:
         self._by_rules(node, pair, _semver_rules, _VERSIONS)
@@ -142,9 +143,15 @@ class SkopeoReader:
         if value is None:
             return
         try:
-            self._add(pair, pair.repository(rules(str(value.data))), remarks=remarks)
+            sets = rules(str(value.data))
         except ValueError as error:
             self.draft.problems.error(value.mark, f"{pair.path}: {error}")
+            return
+        messages = (
+            note for each in sets for semver in each.semver for note in prerelease_notes(semver, pair.path, "skopeo")
+        )
+        notes = tuple(Finding(value.mark, message) for message in dict.fromkeys(messages))
+        self._add(pair, pair.repository(sets), notes, remarks)
 
     def _add(
         self,
@@ -170,6 +177,10 @@ class _Pair:
 
 
 _Read: TypeAlias = Callable[[Node, _Pair], None]
+
+
+def _pattern_rules(pattern: str) -> tuple[Rules, ...]:
+    return (Rules(allow=(whole(pattern),)),)
 
 
 def _semver_rules(constraint: str) -> tuple[Rules, ...]:
