@@ -40,6 +40,14 @@ class ListFormat(StrEnum):
     JSON = "json"
 
 
+class ForeignTool(StrEnum):
+    """Whose configuration file is turned into ours."""
+
+    SKOPEO = "skopeo"
+    DREGSY = "dregsy"
+    IMAGE_SYNCER = "image-syncer"
+
+
 class ConfigFormat(StrEnum):
     """How the normalised configuration is printed."""
 
@@ -311,6 +319,41 @@ def update(
 
     invocation = _started(context)
     invocation.finish(eol.update(invocation, data_file=data_file, dry_run=dry_run))
+
+
+@app.command()
+def migrate(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The other tool's file, - for standard input.")],
+    tool: Annotated[
+        ForeignTool | None, typer.Option("--from", help="Whose file it is; by default that is told from its contents.")
+    ] = None,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="REGISTRY/PREFIX",
+            help="skopeo: the destination, last argument of skopeo sync; image-syncer: where images without target go.",
+        ),
+    ] = "",
+    scoped: Annotated[
+        bool, typer.Option("--scoped", help="skopeo: keep the whole name of a source below the destination.")
+    ] = False,
+    auth: Annotated[
+        str | None, typer.Option("--auth", metavar="FILE", help="image-syncer: the file of logins, when it is another.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the configuration here.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of -o when it is there.")] = False,
+) -> None:
+    """Turn a configuration of skopeo sync, dregsy or image-syncer into ours; what differs is told, logins stay out."""
+    from transship import migrating
+
+    invocation = _started(context)
+    invocation.finish_now(
+        lambda: migrating.migrate(file, tool=tool, to=to, scoped=scoped, logins=auth, out=out, overwrite=force)
+    )
 
 
 @app.command()

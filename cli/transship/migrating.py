@@ -1,0 +1,77 @@
+"""The command that turns another tool's configuration file into ours: migrate."""
+
+import secrets
+import sys
+from pathlib import Path
+
+from transship.exits import Exit
+from transship.invocation import LOG
+from transship_planner.config.loader import STDIN, STDIN_NAME, read_path, read_stdin
+from transship_planner.errors import ConfigError, Finding, Mark
+from transship_planner.migrate import Migration, Options, Tool
+from transship_planner.migrate import migrate as migrated
+
+
+def migrate(
+    file: str, *, tool: str | None, to: str, scoped: bool, logins: str | None, out: Path | None, overwrite: bool
+) -> int:
+    """Print the new configuration, or write it to `out`, and log what differs or was left out."""
+    if out is not None and not overwrite:
+        _refuse_existing(out)
+    options = Options(
+        tool=Tool(tool) if tool else None,
+        to=to,
+        scoped=scoped,
+        logins=(_read(logins), _name(logins)) if logins else None,
+    )
+    migration = migrated(_read(file), _name(file), options)
+    if options.tool is None:
+        LOG.info("%s is read in %s; name another with --from.", _name(file), migration.tool.format_name)
+    for note in migration.notes:
+        LOG.warning("%s", note)
+    if out is None:
+        sys.stdout.write(migration.text)
+    else:
+        _write(out, migration.text)
+        _tell(migration, out)
+    return Exit.OK
+
+
+def _name(file: str) -> str:
+    return STDIN_NAME if file == STDIN else file
+
+
+def _read(file: str) -> bytes:
+    if file == STDIN:
+        return read_stdin()
+    try:
+        return read_path(file)
+    except OSError as error:
+        raise ConfigError(Finding(Mark(file, 1, 1), f"the file cannot be read: {error.strerror}")) from None
+
+
+def _tell(migration: Migration, out: Path) -> None:
+    count = f"{migration.entries} {'entry' if migration.entries == 1 else 'entries'}"
+    LOG.info("%s has %s. Try it with: transship plan -c %s", out, count, out)
+    if migration.variables:
+        LOG.info("It asks for these environment variables: %s", ", ".join(migration.variables))
+
+
+def _refuse_existing(out: Path) -> None:
+    if out.is_file():
+        raise ConfigError(Finding(Mark(str(out), 1, 1), "the file is there already; give --force to replace it"))
+
+
+def _write(out: Path, text: str) -> None:
+    """Write the file in one step, so that no half of it is ever read."""
+    path = out.resolve()
+    replaceable = path.is_file() or not path.exists()  # a device or a pipe is written to, and never replaced
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") if replaceable else path
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        if replaceable:
+            temporary.replace(path)
+    except OSError as error:
+        if replaceable:
+            temporary.unlink(missing_ok=True)
+        raise ConfigError(Finding(Mark(str(out), 1, 1), f"the file cannot be written: {error.strerror}")) from None
