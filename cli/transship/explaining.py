@@ -6,27 +6,57 @@ from pathlib import Path
 
 from transship.exits import Exit
 from transship.invocation import Invocation
-from transship.wiring import load_config, registries
+from transship.lifecycles import find_judge
+from transship.policies import policies_of
+from transship.wiring import load_config, registries, state_store
+from transship_planner.asking import Once
+from transship_planner.desired import Desired
 from transship_planner.errors import PlanError
-from transship_planner.why import ListTags, Reason
+from transship_planner.observe import restraint_of
+from transship_planner.observed import Policy, Restraint, Trouble, Wish
+from transship_planner.why import ListTags, Reason, Witnesses
 from transship_planner.why import why as ask
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository, check_tag
+from transship_registry.registries import Registries
+from transship_state.filestore import FileStore
 
 
-async def why(invocation: Invocation, text: str, *, tags_from: Path | None, form: str) -> int:
+async def why(invocation: Invocation, text: str, *, tags_from: Path | None, form: str, state_file: Path | None) -> int:
     """Print what every entry says of a tag; without a file of tags, the source registries are asked for theirs."""
     reference = _tag_reference(text)
     listed = _read_tags(tags_from) if tags_from else None
     desired = load_config(invocation)
     if listed is not None:
-        reasons = await ask(desired, reference, listed)
+        reasons = await ask(desired, reference, Witnesses(listed))
     else:
         async with registries(desired) as opened:
-            reasons = await ask(desired, reference, opened.list_tags, opened.inventory)
+            restraints = _Restraints(desired, opened, state_store(desired, state_file))
+            witnesses = Witnesses(opened.list_tags, opened.inventory, opened.head_manifest, restraints.of)
+            reasons = await ask(desired, reference, witnesses)
     sys.stdout.write(_as_json(reference, reasons) if form == "json" else _as_text(reference, reasons))
     return Exit.OK if _is_selected(reasons) else Exit.ERROR
+
+
+class _Restraints:
+    """Tells whether a change is held or blocked now; what that depends on is learnt when it is first needed."""
+
+    def __init__(self, desired: Desired, opened: Registries, store: FileStore | None) -> None:
+        self._desired = desired
+        self._opened = opened
+        self._store = store
+        self._policies = Once[None, tuple[Policy, ...]](self._learn)
+
+    async def of(self, wish: Wish) -> Restraint | Trouble | None:
+        """Ask both sides of a wish whose entry has a `min_age` or a lifecycle."""
+        if not wish.entry.min_age_s and wish.entry.lifecycle is None:
+            return None
+        return await restraint_of(wish, self._opened, await self._policies(None))
+
+    async def _learn(self, _: None) -> tuple[Policy, ...]:
+        state = self._store.read() if self._store else None
+        return policies_of(await find_judge(self._desired, self._opened), state, keeps_state=self._store is not None)
 
 
 def _tag_reference(text: str) -> Reference:

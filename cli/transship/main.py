@@ -269,12 +269,13 @@ def why(
         typer.Option("--tags-from", metavar="FILE", help="Read the source's tags here, one a line; ask no registry."),
     ] = None,
     form: ListFormatOption = ListFormat.TEXT,
+    state: StateOption = None,
 ) -> None:
     """Tell which entry and rule selects a tag, drops it or renames it; exit 1 when nothing selects it."""
     from transship import explaining
 
     invocation = _started(context)
-    invocation.finish(explaining.why(invocation, reference, tags_from=tags_from, form=form.value))
+    invocation.finish(explaining.why(invocation, reference, tags_from=tags_from, form=form.value, state_file=state))
 
 
 eol_app = typer.Typer(

@@ -5,12 +5,12 @@ import secrets
 import shlex
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from transship import lifecycles
 from transship.exits import Exit, most_specific, of_plan
 from transship.invocation import LOG, Invocation, now
+from transship.policies import policies_of
 from transship.versions import tool_version
 from transship.wiring import load_config, registries, state_store
 from transship_planner.config import config_digest
@@ -21,7 +21,7 @@ from transship_planner.immutability import moved_tags
 from transship_planner.observe import observe
 from transship_planner.plan import ConfigPin, Mode, StatePin
 from transship_planner.planfile import PlanFile, encode, read, save
-from transship_planner.quarantine import Quarantine, bypasses
+from transship_planner.quarantine import bypasses
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
@@ -85,11 +85,9 @@ async def make_plan(
     """Observe and compare; nothing is written anywhere. `ignored` are references that `min_age` does not hold."""
     state = store.read() if store else None
     urgent = tuple(Reference.parse(text) for text in ignored)
-    quarantine = Quarantine(datetime.now(UTC), state, keeps_state=store is not None, ignored=urgent)
     judge = await lifecycles.find_judge(desired, opened)
-    observed = await observe(
-        desired, opened, missing=missing, contents=contents, policies=[quarantine, *lifecycles.policies(judge)]
-    )
+    policies = policies_of(judge, state, keeps_state=store is not None, ignored=urgent)
+    observed = await observe(desired, opened, missing=missing, contents=contents, policies=policies)
     circumstances = Circumstances(
         tool_version=tool_version(),
         config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),

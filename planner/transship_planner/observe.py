@@ -5,7 +5,7 @@ What cannot be answered becomes a trouble of its entry and does not stop the oth
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
@@ -24,7 +24,8 @@ from transship_planner.desired import (
     Scope,
 )
 from transship_planner.names.naming import Named, name_target
-from transship_planner.observed import Observed, Policy, Selected, Sighting, Trouble, Wish
+from transship_planner.names.twins import twin_digests
+from transship_planner.observed import Observed, Policy, Restraint, Selected, Sighting, Trouble, Wish
 from transship_planner.places import Places
 from transship_planner.plan import Action
 from transship_planner.platforms import check_lone_platform, expected_content
@@ -88,6 +89,12 @@ async def observe(
         quotas=await look_at_quotas((seen for seen in sightings if contents and seen.is_changing), reader),
         existing=tuple(wish for listing in listings for wish in listing.existing),
     )
+
+
+async def restraint_of(wish: Wish, reader: CatalogueReader, policies: Sequence[Policy]) -> Restraint | Trouble | None:
+    """Look at one wish, and tell whether a policy would hold or block it now; None when its target tag is right."""
+    seen = await _Look(reader, Places(), missing=False).sight(wish)
+    return seen if isinstance(seen, Trouble) else _restrained(seen, policies).restraint
 
 
 async def select(desired: Desired, reader: CatalogueReader) -> Selected:
@@ -175,7 +182,8 @@ class _Look:
 
     async def _list_renamed(self, entry: Entry, scope: ImageScope) -> _Listing:
         listed = await self._tags(scope.source.repository)
-        name = name_target(entry, scope.source, scope.target.repository, listed.tags)
+        digests = await twin_digests(self._head, scope.source.repository, [scope.target.identifier], listed.tags)
+        name = name_target(entry, scope.source, scope.target.repository, listed.tags, digests)
         wish = self._wish(entry, scope.source, name.target)
         return _Listing(entry, (wish,), warnings=(f"{entry.name}: {name.warning}",) if name.warning else ())
 
@@ -191,7 +199,8 @@ class _Look:
         if not selected:
             warning = f"{entry.name}: no tag of {scope.source} matches ({len(listed.tags)} listed)"
             return _Listing(entry, warnings=(warning,))
-        named, troubles = _name_all(entry, scope, selected, listed.tags)
+        digests = await twin_digests(self._head, scope.source, selected, listed.tags) if entry.os_normalize else {}
+        named, troubles = _name_all(entry, scope, selected, listed.tags, digests)
         wishes = [self._wish(entry, source, name.target) for source, name in named.items()]
         existing = await self._existing(wishes)
         return _Listing(
@@ -332,7 +341,11 @@ def _joined(entry: Entry, listings: Sequence[_Listing]) -> _Listing:
 
 
 def _name_all(
-    entry: Entry, scope: RepositoryScope, selected: Iterable[str], tags: Sequence[str]
+    entry: Entry,
+    scope: RepositoryScope,
+    selected: Iterable[str],
+    tags: Sequence[str],
+    digests: Mapping[str, Digest],
 ) -> tuple[dict[Reference, Named], tuple[Trouble, ...]]:
     """Return how the selected tags are called at the target; one that gets no name is a trouble of its own."""
     named: dict[Reference, Named] = {}
@@ -340,7 +353,7 @@ def _name_all(
     for tag in selected:
         source = scope.source.tag(tag)
         try:
-            named[source] = name_target(entry, source, scope.target, tags)
+            named[source] = name_target(entry, source, scope.target, tags, digests)
         except InvalidReferenceError as error:
             troubles.append(Trouble(entry.name, str(source), str(error)))
     return named, tuple(troubles)

@@ -1,7 +1,7 @@
 """Why a tag is mirrored or not: every entry that is about it, asked by the planner's own rules."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import TypeAlias
@@ -10,14 +10,42 @@ from transship_planner.asking import Once, for_each
 from transship_planner.dating import Dates, TakeInventory
 from transship_planner.desired import Comparison, Desired, Entry, ImageScope, RegistryScope, RepositoryScope
 from transship_planner.names.naming import Named, name_target
+from transship_planner.names.twins import Head, twin_digests
+from transship_planner.observed import Restraint, Trouble, Wish
 from transship_planner.quarantine import age
 from transship_planner.tags.tagrules import Explanation
+from transship_registry.digest import Digest
 from transship_registry.errors import InvalidReferenceError, TransshipError
 from transship_registry.inventory import Inventory, InventorySource
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository
 
 ListTags: TypeAlias = Callable[[Repository], Awaitable[TagList]]
+
+
+async def _undated(repository: Repository) -> Inventory:
+    return Inventory(tags=(), source=InventorySource.TAGS)
+
+
+async def _unseen(reference: Reference) -> None:
+    return None
+
+
+async def _unrestrained(wish: Wish) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """Who is asked: for tag lists always; for dates, digests and restraints where a rule depends on them.
+
+    Whoever is not given knows nothing, as when the tags come from a file.
+    """
+
+    list_tags: ListTags
+    take_inventory: TakeInventory = _undated
+    head: Head = _unseen
+    restraint_of: Callable[[Wish], Awaitable[Restraint | Trouble | None]] = _unrestrained
 
 
 class Role(Enum):
@@ -49,22 +77,15 @@ class Reason:
         return *(self.explanation.lines() if self.explanation else ()), *self.notes
 
 
-async def why(
-    desired: Desired, reference: Reference, list_tags: ListTags, take_inventory: TakeInventory | None = None
-) -> tuple[Reason, ...]:
-    """Ask every entry that has the tag's repository as source or target; nothing but tag lists is read.
+async def why(desired: Desired, reference: Reference, witnesses: Witnesses) -> tuple[Reason, ...]:
+    """Ask every entry that has the tag's repository as source or target; nothing is read but what decides.
 
-    And the dates of tags, where `keep_last` depends on them and `take_inventory` is given. An entry whose tags cannot
-    be listed says so in its notes.
+    An entry whose tags cannot be listed says so in its notes.
     """
-    tags = Once[Repository, TagList](list_tags)
-    dates = Dates(take_inventory or _undated)
-    answers = await for_each(desired.entries, lambda entry: _Question(entry, reference, tags, dates).answers())
+    known = replace(witnesses, list_tags=Once[Repository, TagList](witnesses.list_tags))
+    dates = Dates(witnesses.take_inventory)
+    answers = await for_each(desired.entries, lambda entry: _Question(entry, reference, known, dates).answers())
     return tuple(reason for reasons in answers for reason in reasons)
-
-
-async def _undated(repository: Repository) -> Inventory:
-    return Inventory(tags=(), source=InventorySource.TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +94,28 @@ class _Question:
 
     entry: Entry
     reference: Reference
-    tags: ListTags
+    witnesses: Witnesses
     dates: Dates
 
     async def answers(self) -> list[Reason]:
         """Return what the entry says; nothing when it is about other repositories."""
+        return await for_each(await self._by_scope(), self._with_restraint)
+
+    async def _with_restraint(self, reason: Reason) -> Reason:
+        """Add whether a selected tag is held or blocked now."""
+        if not reason.selected or reason.source is None or reason.target is None:
+            return reason
+        comparison = self.entry.copy.comparison_of(reason.target.identifier)
+        found = await self.witnesses.restraint_of(Wish(self.entry, reason.source, reason.target, comparison))
+        match found:
+            case None:
+                return reason
+            case Restraint(action, why_not):
+                return replace(reason, notes=(*reason.notes, f"{action.value} now: {why_not}"))
+            case Trouble(message=message):
+                return replace(reason, notes=(*reason.notes, f"whether it is held cannot be told: {message}"))
+
+    async def _by_scope(self) -> list[Reason]:
         scope = self.entry.scope
         match scope:
             case ImageScope():
@@ -99,7 +137,8 @@ class _Question:
         listed = await self._listed(scope.source.repository) if self.entry.os_normalize else TagList(())
         if isinstance(listed, str):
             return [self._unknown(Role.SOURCE if is_source else Role.TARGET, listed)]
-        name = name_target(self.entry, scope.source, scope.target.repository, listed.tags)
+        digests = await self._twins(scope.source.repository, [scope.target.identifier], listed)
+        name = name_target(self.entry, scope.source, scope.target.repository, listed.tags, digests)
         if not is_source and self.reference != name.target:
             return []
         role = Role.SOURCE if is_source else Role.TARGET
@@ -125,28 +164,33 @@ class _Question:
         listed = await self._listed(scope.source)
         if isinstance(listed, str):
             return [self._unknown(role, listed)]
-        asked = [self.reference.identifier] if role is Role.SOURCE else list(self._mirrored_here(scope, listed))
         dates = await self.dates.for_selection(scope.selection, scope.source, listed.tags)
-        return [self._reason(scope, role, tag, listed, dates) for tag in asked or [self.reference.identifier]]
+        candidates = [self.reference.identifier] if role is Role.SOURCE else listed.tags
+        known = _Known(listed.tags, dates, await self._twins(scope.source, candidates, listed))
+        asked = candidates if role is Role.SOURCE else list(self._mirrored_here(scope, known))
+        return [self._reason(scope, role, tag, known) for tag in asked or [self.reference.identifier]]
 
-    def _mirrored_here(self, scope: RepositoryScope, listed: TagList) -> Iterator[str]:
+    async def _twins(self, repository: Repository, candidates: Sequence[str], listed: TagList) -> Mapping[str, Digest]:
+        if not self.entry.os_normalize:
+            return {}
+        return await twin_digests(self.witnesses.head, repository, candidates, listed.tags)
+
+    def _mirrored_here(self, scope: RepositoryScope, known: "_Known") -> Iterator[str]:
         """Find the source tags that are called this at the target."""
-        for tag in listed.tags:
+        for tag in known.tags:
             try:
-                name = name_target(self.entry, scope.source.tag(tag), scope.target, listed.tags)
+                name = name_target(self.entry, scope.source.tag(tag), scope.target, known.tags, known.digests)
             except InvalidReferenceError:  # what has no name at the target has not this one
                 continue
             if name.target == self.reference:
                 yield tag
 
-    def _reason(
-        self, scope: RepositoryScope, role: Role, tag: str, listed: TagList, dates: Mapping[str, datetime]
-    ) -> Reason:
+    def _reason(self, scope: RepositoryScope, role: Role, tag: str, known: "_Known") -> Reason:
         source = scope.source.tag(tag)
-        explanation = scope.selection.explain(tag, listed.tags, dates)
-        shortage = scope.selection.shortage(listed.tags)
+        explanation = scope.selection.explain(tag, known.tags, known.dates)
+        obstacles = tuple(filter(None, (scope.selection.shortage(known.tags), self._list_of_referrers(tag))))
         try:
-            name = name_target(self.entry, source, scope.target, listed.tags)
+            name = name_target(self.entry, source, scope.target, known.tags, known.digests)
         except InvalidReferenceError as error:
             return Reason(self.entry, role, source, None, selected=False, explanation=explanation, notes=(str(error),))
         is_it = role is Role.SOURCE or name.target == self.reference
@@ -155,10 +199,15 @@ class _Question:
             role,
             source,
             name.target,
-            selected=explanation.selected and is_it and not shortage,
+            selected=explanation.selected and is_it and not obstacles,
             explanation=explanation,
-            notes=(*filter(None, (shortage, self.dates.warnings.get(scope.source))), *self._notes(source, name)),
+            notes=(*obstacles, *filter(None, (self.dates.warnings.get(scope.source),)), *self._notes(source, name)),
         )
+
+    def _list_of_referrers(self, tag: str) -> str:
+        if not self.entry.copy.leaves_out(tag):
+            return ""
+        return f"{tag} lists referrers, and is no image of its own: with referrers, the target keeps such a list itself"
 
     def _notes(self, source: Reference, name: Named) -> Iterator[str]:
         if name.warning:
@@ -180,10 +229,19 @@ class _Question:
     async def _listed(self, repository: Repository) -> TagList | str:
         """Return the tags of a repository, or why they are not known."""
         try:
-            listed = await self.tags(repository)
+            listed = await self.witnesses.list_tags(repository)
         except TransshipError as error:
             return str(error)
         return listed if listed.complete else f"{repository}: the tag list is incomplete: {listed.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a source repository: its tags, and dates and digests as far as rules depend on them."""
+
+    tags: Sequence[str]
+    dates: Mapping[str, datetime]
+    digests: Mapping[str, Digest]
 
 
 def _role(scope: RepositoryScope, repository: Repository, reaches_below: bool) -> Role | None:

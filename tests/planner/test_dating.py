@@ -16,7 +16,7 @@ from transship_planner.observe import observe
 from transship_planner.observed import Observed
 from transship_planner.tags.tagrules import Selection
 from transship_planner.tags.versions import Group
-from transship_planner.why import why
+from transship_planner.why import Witnesses, why
 from transship_registry.errors import RegistryError
 from transship_registry.reference import Reference
 
@@ -126,7 +126,7 @@ def test_dates_that_are_not_needed_change_nothing(tags: list[str], keep_last: in
 def explain(world: MemoryRegistry, reference: str) -> tuple[bool, tuple[str, ...]]:
     config = "sync: [{source: src.io/app, target: dst.io/app, type: repository, keep_last: 1}]"
     desired = loads(config.encode(), file="c.yaml", environment={})
-    (reason,) = asyncio.run(why(desired, Reference.parse(reference), world.list_tags, world.inventory))
+    (reason,) = asyncio.run(why(desired, Reference.parse(reference), Witnesses(world.list_tags, world.inventory)))
     return reason.selected, reason.lines()
 
 

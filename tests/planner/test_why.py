@@ -12,7 +12,7 @@ from support.memory_registry import MemoryRegistry
 from transship_planner.config import loads
 from transship_planner.desired import Desired
 from transship_planner.observe import observe
-from transship_planner.why import Reason, Role, why
+from transship_planner.why import Reason, Role, Witnesses, why
 from transship_registry.errors import NotFoundError
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository
@@ -40,7 +40,7 @@ def desired(*entries: str) -> Desired:
 
 def ask(config: Desired, reference: str, *tags: str) -> tuple[Reason, ...]:
     """Ask with one list of tags for `src.io/app`."""
-    return asyncio.run(why(config, Reference.parse(reference), Shelf({"src.io/app": tags}).list_tags))
+    return asyncio.run(why(config, Reference.parse(reference), Witnesses(Shelf({"src.io/app": tags}).list_tags)))
 
 
 def only(reasons: tuple[Reason, ...]) -> Reason:
@@ -167,11 +167,11 @@ def test_images() -> None:
     config = desired("source: src.io/app:1, target: dst.io/one:2, type: image")
     shelf = Shelf({})
     for reference in ("src.io/app:1", "dst.io/one:2"):
-        reason = only(asyncio.run(why(config, Reference.parse(reference), shelf.list_tags)))
+        reason = only(asyncio.run(why(config, Reference.parse(reference), Witnesses(shelf.list_tags))))
         assert reason.selected
         assert reason.lines() == ("the entry is about this one tag",)
     for reference in ("src.io/app:2", "dst.io/one:1", "src.io/other:1"):
-        assert asyncio.run(why(config, Reference.parse(reference), shelf.list_tags)) == ()
+        assert asyncio.run(why(config, Reference.parse(reference), Witnesses(shelf.list_tags))) == ()
     assert shelf.asked == []
 
 
@@ -181,7 +181,7 @@ def test_an_image_with_another_name() -> None:
     tags = ("alpine3.21", "1.22-alpine3.21")
     assert only(ask(config, "dst.io/app:1.22-alpine3.21", *tags)).selected
     assert ask(config, "dst.io/app:alpine3.21", *tags) == ()
-    lost = only(asyncio.run(why(config, Reference.parse("dst.io/app:x"), Shelf({}).list_tags)))
+    lost = only(asyncio.run(why(config, Reference.parse("dst.io/app:x"), Witnesses(Shelf({}).list_tags))))
     assert (lost.selected, lost.notes) == (False, ("list tags src.io/app: NAME_UNKNOWN",))
 
 
@@ -210,7 +210,7 @@ def test_a_list_that_cannot_be_had() -> None:
     """An entry whose tags are not known says so, and the others answer; a list is asked for once."""
     config = desired(APP, "source: src.io/gone, target: dst.io/app, type: repository", f"{APP}, keep_last: 1")
     shelf = Shelf({"src.io/app": ["1"]})
-    reasons = asyncio.run(why(config, Reference.parse("dst.io/app:1"), shelf.list_tags))
+    reasons = asyncio.run(why(config, Reference.parse("dst.io/app:1"), Witnesses(shelf.list_tags)))
     assert [reason.selected for reason in reasons] == [True, False, True]
     assert reasons[1].lines() == ("list tags src.io/gone: NAME_UNKNOWN",)
     assert sorted(shelf.asked) == ["src.io/app", "src.io/gone"]
@@ -222,7 +222,7 @@ def test_an_incomplete_list() -> None:
     async def broken(repository: Repository) -> TagList:
         return TagList(("1",), complete=False, problem="page 2: 500")
 
-    reason = only(asyncio.run(why(desired(APP), Reference.parse("src.io/app:1"), broken)))
+    reason = only(asyncio.run(why(desired(APP), Reference.parse("src.io/app:1"), Witnesses(broken))))
     assert (reason.selected, reason.lines()) == (False, ("src.io/app: the tag list is incomplete: page 2: 500",))
 
 
@@ -242,12 +242,12 @@ def test_it_agrees_with_planning(tags: list[str], rules: str, naming: str) -> No
     said = {
         (str(reason.source), str(reason.target))
         for tag in tags
-        for reason in asyncio.run(why(config, Reference.parse(f"src.io/app:{tag}"), world.list_tags))
+        for reason in asyncio.run(why(config, Reference.parse(f"src.io/app:{tag}"), Witnesses(world.list_tags)))
         if reason.selected
     }
     assert said == {pair for pair in planned if not pair[0].endswith(":unrelated")}
     for source, target in said:
-        reasons = asyncio.run(why(config, Reference.parse(target), world.list_tags))
+        reasons = asyncio.run(why(config, Reference.parse(target), Witnesses(world.list_tags)))
         assert source in {str(reason.source) for reason in reasons if reason.selected}
 
 
@@ -256,11 +256,11 @@ def test_an_entry_with_several_targets_answers_for_each_of_them() -> None:
     wanted = desired("source: src.io/app, type: repository, targets: [a.io/app, b.io/app]")
     shelf = Shelf({"src.io/app": ["1"]})
     asked = Reference.parse("src.io/app:1")
-    reasons = asyncio.run(why(wanted, asked, shelf.list_tags))
+    reasons = asyncio.run(why(wanted, asked, Witnesses(shelf.list_tags)))
     assert [(reason.entry.name, str(reason.target), reason.selected) for reason in reasons] == [
         ("sync[0]", "a.io/app:1", True),
         ("sync[0]", "b.io/app:1", True),
     ]
     assert shelf.asked == ["src.io/app"]
-    (reason,) = asyncio.run(why(wanted, Reference.parse("b.io/app:1"), shelf.list_tags))
+    (reason,) = asyncio.run(why(wanted, Reference.parse("b.io/app:1"), Witnesses(shelf.list_tags)))
     assert (reason.role, str(reason.source)) == (Role.TARGET, "src.io/app:1")

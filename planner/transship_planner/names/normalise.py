@@ -25,7 +25,7 @@ OS_NAMES: Final = (
 )
 
 _OS_ONLY = re.compile(rf"(?:{'|'.join(OS_NAMES)})(?:[0-9]+(?:\.[0-9]+)*)?")
-_Rank: TypeAlias = tuple[bool, tuple[int, ...], int, str]
+_Rank: TypeAlias = tuple[tuple[int, ...], int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ class Normalised:
 
     target: str
     warning: str = ""
+
+
+def os_candidates(tag: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags that may name the version of one that only names an operating system, the highest first."""
+    return tuple(sorted(ranks := _candidates(tag, tags), key=ranks.__getitem__, reverse=True))
 
 
 def os_normalize(tag: str, tags: Iterable[str], digests: Mapping[str, Digest] | None = None) -> Normalised:
@@ -46,17 +51,24 @@ def os_normalize(tag: str, tags: Iterable[str], digests: Mapping[str, Digest] | 
         return Normalised(tag)
     known = digests or {}
     own = known.get(tag)
-    candidates = {
-        candidate: _rank(candidate, version, same=own is not None and known.get(candidate) == own)
-        for candidate in tags
-        if (version := _prefix(candidate, f"-{tag}"))
-    }
+    candidates = os_candidates(tag, tags)
+    twin = next((candidate for candidate in candidates if own is not None and known.get(candidate) == own), None)
     if candidates:
-        return Normalised(max(candidates, key=candidates.__getitem__))
+        return Normalised(twin or candidates[0])
     return Normalised(
         tag,
         f"os_normalize: tag {tag!r} keeps its name: no tag of the form VERSION-{tag} gives the version to put in front",
     )
+
+
+def _candidates(tag: str, tags: Iterable[str]) -> dict[str, _Rank]:
+    if not _OS_ONLY.fullmatch(tag):
+        return {}
+    return {
+        candidate: (version.core, len(version.parts), candidate)
+        for candidate in tags
+        if (version := _prefix(candidate, f"-{tag}"))
+    }
 
 
 def _prefix(candidate: str, ending: str) -> Version | None:
@@ -64,7 +76,3 @@ def _prefix(candidate: str, ending: str) -> Version | None:
         return None
     version = Version.read(candidate.removesuffix(ending))
     return version if version and is_ordered(version) and not version.suffix else None
-
-
-def _rank(candidate: str, version: Version, *, same: bool) -> _Rank:
-    return same, version.core, len(version.parts), candidate
