@@ -46,6 +46,7 @@ async def registries(desired: Desired | None, targets: Collection[Repository] = 
         user_agent=desired.user_agent if desired else "",
         skip_docker_config=desired.skip_docker_config if desired else False,
         targets=wanted,
+        target_prefixes=set(_prefixes(desired)) if desired else (),
         chunk_max=desired.blob_limit if desired else 0,
     ) as opened:
         yield opened
@@ -54,7 +55,7 @@ async def registries(desired: Desired | None, targets: Collection[Repository] = 
 
 
 def _targets(desired: Desired) -> Iterator[Repository]:
-    """Name the targets that the configuration names; those below a registry are learnt as they are written to."""
+    """Name the repositories that the configuration writes to, as far as they have a name in it."""
     for entry in desired.entries:
         match entry.scope:
             case ImageScope(_, target):
@@ -63,6 +64,17 @@ def _targets(desired: Desired) -> Iterator[Repository]:
                 yield target
             case RegistryScope():
                 pass
+        if entry.copy.referrer_target is not None:
+            yield entry.copy.referrer_target
+
+
+def _prefixes(desired: Desired) -> Iterator[str]:
+    """Name below what all repositories are targets: of whole registries, and where `target_name` names them."""
+    for entry in desired.entries:
+        if isinstance(entry.scope, RegistryScope) or (
+            isinstance(entry.scope, RepositoryScope) and entry.target_name is not None
+        ):
+            yield str(entry.scope.target)
 
 
 def state_store(desired: Desired | None, state_file: Path | None) -> FileStore | None:

@@ -107,13 +107,14 @@ async def open_registries(
     environment: Mapping[str, str] | None = None,
     home: Path | None = None,
     targets: Collection[Repository] = (),
+    target_prefixes: Collection[str] = (),
     chunk_max: int = 0,
 ) -> AsyncGenerator[Registries, None]:
     """Open all registries and layouts for one run.
 
     `hosts` are the settings that differ from the defaults; credentials come from them, from `environment` and from the
-    login files below `home`. Mirrors never answer for the `targets`. `chunk_max` is the largest chunk of an upload, in
-    bytes, that a registry may ask for; 0 is 1 GiB.
+    login files below `home`. Mirrors never answer for the `targets`, nor below `target_prefixes`. `chunk_max` is the
+    largest chunk of an upload, in bytes, that a registry may ask for; 0 is 1 GiB.
     """
     settings = {host.registry: host for host in hosts}
     credentials = CredentialSources(
@@ -127,6 +128,7 @@ async def open_registries(
             tls_factory=lambda host: ssl_context(host, use_certs_d=not skip_docker_config),
             user_agent=user_agent,
             targets=targets,
+            target_prefixes=target_prefixes,
             chunk_max=chunk_max,
         ) as http,
     ):

@@ -165,6 +165,27 @@ def test_nothing_is_written_to_a_mirror() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("prefix", "asked"),
+    [
+        ("docker.io", "registry-1.docker.io"),
+        ("docker.io/library", "registry-1.docker.io"),
+        ("docker.io/lib", "high.example"),
+        ("docker.io/library/alpine", "high.example"),
+    ],
+)
+def test_what_lies_below_a_target_is_never_read_from_a_mirror(prefix: str, asked: str) -> None:
+    """Repositories that a whole registry is mirrored to are not known by name; a prefix ends at a slash."""
+
+    async def scenario() -> None:
+        client, transport = scripted_client(absent, HUB, LOW, HIGH, target_prefixes=[prefix])
+        async with client:
+            await client.head_manifest(REPOSITORY.tag("3"))
+        assert hosts(transport)[0] == asked
+
+    asyncio.run(scenario())
+
+
 def test_what_is_written_to_is_never_read_from_a_mirror() -> None:
     """A mirror may lag behind, and what is read here decides what is overwritten."""
 

@@ -151,6 +151,7 @@ def scripted_client(
     time: FakeTime | None = None,
     credentials: CredentialSource | None = None,
     targets: Iterable[Repository] = (),
+    target_prefixes: Iterable[str] = (),
 ) -> tuple[HttpRegistry, Scripted]:
     """Return a client, and the one transport that all its hosts share."""
     transport = Scripted(answers)
@@ -165,6 +166,7 @@ def scripted_client(
         timing=(time or FakeTime()).timing,
         credentials=credentials,
         targets=list(targets),
+        target_prefixes=list(target_prefixes),
     )
     return client, transport
 

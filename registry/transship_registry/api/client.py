@@ -41,9 +41,9 @@ class HttpRegistry:
     """Every registry that is reached over HTTP; an async context manager, and a `RegistryWriter`.
 
     `settings` are looked up by the registry's name in references; a registry without any has the defaults.
-    `credentials` None means those of the settings. Repositories among `targets`, and those that were written to, are
-    never read from a mirror, which may lag behind. `chunk_max` is the largest chunk, in bytes, that a registry may ask
-    for (0: 1 GiB).
+    `credentials` None means those of the settings. Repositories among `targets`, those below one of `target_prefixes`
+    (`registry`, or `registry/path`), and those that were written to are never read from a mirror, which may lag behind.
+    `chunk_max` is the largest chunk, in bytes, that a registry may ask for (0: 1 GiB).
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class HttpRegistry:
         timing: Timing | None = None,
         user_agent: str = "",
         targets: Collection[Repository] = (),
+        target_prefixes: Collection[str] = (),
         chunk_max: int = 0,
     ) -> None:
         self._settings = dict(settings or {})
@@ -65,6 +66,7 @@ class HttpRegistry:
         self._timing = timing or Timing()
         self._user_agent = user_agent or USER_AGENT
         self._targets = set(targets)
+        self._below_targets = tuple(f"{prefix}/" for prefix in target_prefixes)
         self._chunk_max = chunk_max
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._hosts: dict[str, Host] = {}
@@ -237,7 +239,7 @@ class HttpRegistry:
     def _readers(self, repository: Repository) -> list[Host]:
         """Return the hosts to read a repository from: its registry's mirrors by falling priority, then itself."""
         upstream = self._host(repository.registry)
-        if repository in self._targets:
+        if repository in self._targets or str(repository).startswith(self._below_targets):
             return [upstream]
         names = [name for name in upstream.settings.mirrors if name != repository.registry]
         mirrors = sorted(map(self._host, names), key=lambda mirror: -mirror.settings.priority)
