@@ -199,7 +199,8 @@ class _Look:
         if not selected:
             warning = f"{entry.name}: no tag of {scope.source} matches ({len(listed.tags)} listed)"
             return _Listing(entry, warnings=(warning,))
-        digests = await twin_digests(self._head, scope.source, selected, listed.tags) if entry.os_normalize else {}
+        normalised = selected if entry.os_normalize else ()
+        digests = await twin_digests(self._head, scope.source, normalised, listed.tags)
         named, troubles = _name_all(entry, scope, selected, listed.tags, digests)
         wishes = [self._wish(entry, source, name.target) for source, name in named.items()]
         existing = await self._existing(wishes)

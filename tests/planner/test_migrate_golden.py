@@ -101,7 +101,7 @@ def test_the_same_images_are_mirrored(case: str) -> None:
     environment = dict.fromkeys(migration.variables, "placeholder")
     desired = loads(migration.text.encode(), file="transship.yaml", environment=environment)
     tags = FOLDER / case / "tags.yaml"
-    repositories = yaml.safe_load(tags.read_text()) if tags.exists() else {}
+    repositories: dict[str, list[str]] = yaml.safe_load(tags.read_text()) if tags.exists() else {}
     found = {line for entry in desired.entries for line in mirrored(entry, repositories)}
     assert sorted(found) == (FOLDER / case / "mirrored.txt").read_text().splitlines()
 

@@ -33,8 +33,30 @@ SUFFIXES: Final = (
     "-",
     "-a.01",
 )
+
+
+def spelt(v: str, numbers: list[str], suffix: str) -> str:
+    """Write a version."""
+    return v + ".".join(numbers) + suffix
+
+
+def full(numbers: list[str], suffix: str) -> str:
+    """Write a version of three numbers."""
+    return spelt("", numbers, suffix)
+
+
+def bound_of(numbers: list[str], wildcard: str, suffix: str) -> str:
+    """Write what a comparison compares with: only three numbers have a suffix, and only fewer have a wildcard."""
+    return spelt("", numbers, wildcard if len(numbers) < 3 else suffix)
+
+
+def has_few_exclusions(comparisons: list[tuple[str, str]]) -> bool:
+    """Tell whether a range can be carried over."""
+    return sum(sign == "!=" for sign, _ in comparisons) <= blang.MOST_EXCLUDED
+
+
 TAGS: Final = st.builds(
-    lambda v, numbers, suffix: v + ".".join(numbers) + suffix,
+    spelt,
     st.sampled_from(["", "v"]),
     st.lists(NUMBER, min_size=1, max_size=4),
     st.sampled_from(SUFFIXES),
@@ -175,7 +197,7 @@ COMPARES: Final[dict[str, Callable[[int], bool]]] = {
     "!=": lambda order: order != 0,
 }
 FULL: Final = st.builds(
-    lambda numbers, suffix: ".".join(numbers) + suffix,
+    full,
     st.lists(NUMBER, min_size=3, max_size=3),
     st.sampled_from(["", "", "-rc.1", "-alpha"]),
 )
@@ -199,7 +221,7 @@ BLANG_RANGES: Final = st.lists(
 )
 
 
-@given(BLANG_RANGES.filter(lambda found: sum(sign == "!=" for sign, _ in found) <= blang.MOST_EXCLUDED), TAGS)
+@given(BLANG_RANGES.filter(has_few_exclusions), TAGS)
 @settings(max_examples=400)
 def test_ranges_of_dregsy(comparisons: list[tuple[str, str]], tag: str) -> None:
     """A range selects what blang's comparisons let pass."""
@@ -234,7 +256,7 @@ def test_spellings_of_blang(text: str, expected: str) -> None:
 
 
 BOUND: Final = st.builds(
-    lambda numbers, wildcard, suffix: ".".join(numbers) + (wildcard if len(numbers) < 3 else suffix),
+    bound_of,
     st.lists(NUMBER, min_size=1, max_size=3),
     st.sampled_from(["", ".x", ".*"]),
     st.sampled_from(["", "", "-rc.1", "-alpha"]),

@@ -57,6 +57,7 @@ def test_a_file_of_an_earlier_version_has_seen_nothing(tmp_path: Path) -> None:
     del document["seen"]
     path.write_text(json.dumps(document))
     state = FileStore(path).read()
+    assert state is not None
     assert state == STATE.with_records([record()], "1")
     assert state.seen == ()
 

@@ -57,7 +57,9 @@ class EolServer:
             return 404, {"Content-Type": "text/html"}, b"<html>no such page</html>"
         return 200, {"Content-Type": "application/json"}, json.dumps(self.products[product]).encode()
 
-    def _handler(owner) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler's
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        owner = self
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 owner.requests.append(self.path)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import pytest
 
@@ -133,9 +134,13 @@ def ids(module: ModuleType) -> list[str]:
     """Return the ids of all parametrised tests of a module."""
     found: list[str] = []
     for mark in parametrisations(module):
-        given = mark.kwargs.get("ids")
-        named_here = given if isinstance(given, list) else [getattr(values, "id", None) for values in mark.args[1]]
-        found += [str(test_id) for test_id in named_here if test_id]
+        given: object = mark.kwargs.get("ids")  # a list, or a function that names the values
+        here: list[object] = (
+            cast(list[object], given)
+            if isinstance(given, list)
+            else [getattr(values, "id", None) for values in mark.args[1]]
+        )
+        found += [str(test_id) for test_id in here if test_id]
     return found
 
 
