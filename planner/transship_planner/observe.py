@@ -4,7 +4,6 @@ Tag lists first, then one HEAD at each side for the tags that remain, then the m
 What cannot be answered becomes a trouble of its entry and does not stop the others.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
@@ -72,20 +71,18 @@ async def observe(
     looked = await for_each(sightings, lambda sighting: look.look_into(sighting, contents=contents))
     sightings = [sighting for sighting in looked if isinstance(sighting, Sighting)]
     troubles += [trouble for trouble in looked if isinstance(trouble, Trouble)]
-    if contents:
-        changing = [sighting for sighting in sightings if sighting.is_changing or sighting.needs_refresh]
-        fetched = await for_each(changing, look.fetch)
-        lost = {id(sighting) for sighting, trouble in zip(changing, fetched, strict=True) if trouble}
-        troubles += [trouble for trouble in fetched if trouble]
-        sightings = [sighting for sighting in sightings if id(sighting) not in lost]
+    coming = [sighting for sighting in sightings if contents and (sighting.is_changing or sighting.needs_refresh)]
+    fetched = await for_each(coming, look.fetch)
+    lost = {id(sighting) for sighting, trouble in zip(coming, fetched, strict=True) if trouble}
+    troubles += [trouble for trouble in fetched if trouble]
+    sightings = [sighting for sighting in sightings if id(sighting) not in lost]
     return Observed(
         sightings=tuple(sightings),
-        present=Counter(wish.entry.name for listing in listings for wish in listing.existing),
         contents=look.contents,
         troubles=tuple(troubles),
         warnings=(*(warning for listing in listings for warning in listing.warnings), *look.dates.warnings.values()),
         told=look.dates.digests,
-        quotas=await look_at_quotas((seen for seen in sightings if contents and seen.is_changing), reader),
+        quotas=await look_at_quotas((seen for seen in coming if id(seen) not in lost), reader),
         existing=tuple(wish for listing in listings for wish in listing.existing),
     )
 
@@ -224,7 +221,7 @@ class _Look:
     async def sight(self, wish: Wish) -> Sighting | Trouble:
         """See what the two tags of a wish point at."""
         try:
-            return await self._with_date(_with_backup(await self._look_at(wish)))
+            return await self._with_date(self._with_backup(await self._look_at(wish)))
         except TransshipError as error:
             return Trouble(wish.entry.name, str(wish.target), str(error))
 
@@ -239,6 +236,16 @@ class _Look:
         if not wish.platforms.wanted:
             return Sighting(wish, source, source, target)
         return await self._select_platforms(wish, source, target)
+
+    def _with_backup(self, sighting: Sighting) -> Sighting:
+        """Say where the image is kept that will be replaced, if its entry wants that."""
+        rule, target = sighting.wish.entry.backup, sighting.wish.target
+        if rule is None or sighting.target is None or not sighting.is_changing:
+            return sighting
+        backup = rule.reference_for(target)
+        if self._places.reference(backup) == self._places.reference(target):
+            raise InvalidReferenceError(f"{target}: the backup template gives the target itself, by its name {backup}")
+        return replace(sighting, backup=backup)
 
     async def _with_date(self, sighting: Sighting) -> Sighting:
         """Ask when the source was pushed, if the entry makes that matter."""
@@ -344,14 +351,6 @@ def _name_all(
         except InvalidReferenceError as error:
             troubles.append(Trouble(entry.name, str(source), str(error)))
     return named, tuple(troubles)
-
-
-def _with_backup(sighting: Sighting) -> Sighting:
-    """Say where the image is kept that will be replaced, if its entry wants that."""
-    rule = sighting.wish.entry.backup
-    if rule is None or sighting.target is None or sighting.in_sync:
-        return sighting
-    return replace(sighting, backup=rule.reference_for(sighting.wish.target))
 
 
 def _is_deep(sighting: Sighting, *, contents: bool) -> bool:

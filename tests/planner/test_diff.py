@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
-from transship_planner.desired import PlatformRule
+from transship_planner.desired import Comparison, PlatformRule
 from transship_planner.diff import Circumstances, diff
 from transship_planner.observe import observe
 from transship_planner.observed import Observed
 from transship_planner.plan import Action, ConfigPin, Plan
 from transship_planner.planfile import plan_digest
 from transship_registry.digest import Digest
+from transship_registry.hosts import HostSettings
 from transship_registry.mediatypes import OCI_INDEX
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
@@ -229,6 +230,46 @@ def test_backups_that_would_overwrite_each_other_are_problems() -> None:
     assert [problem.message for problem in made.problems] == [
         "the backup dst.io/app:old is written by another change too; let the template name the tag"
     ] * 2
+
+
+def test_a_backup_that_would_overwrite_what_is_mirrored_is_a_problem() -> None:
+    """Whether that tag is known to be right or only to be there: each run would move it to and fro."""
+    world = MemoryRegistry()
+    for tag in ("1", "latest"):
+        world.seed(f"src.io/app:{tag}", images.single(f"new {tag}"))
+    world.seed("dst.io/app:1", images.single("old"))
+    world.seed("dst.io/app:latest", images.single("new latest"))
+    changing = wishes.image("src.io/app:1", "dst.io/app:1", backup="latest")
+    for comparison in Comparison:
+        listed = wishes.repository("src.io/app", "dst.io/app", allow=("latest",), comparison=comparison)
+        made = plan(world, changing, listed)
+        assert made.changes == ()
+        assert [problem.message for problem in made.problems] == [
+            "the backup dst.io/app:latest is a tag that sync[1] mirrors; let the template name the tag"
+        ]
+
+
+def test_a_backup_may_not_be_the_target_by_another_name() -> None:
+    """It would be overwritten by what it is to be kept from."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("new"))
+    world.seed("dst.io/app:1", images.single("old"))
+    desired = wishes.desired(wishes.image("src.io/app:1", "dst.io/app:1", backup="alias.io/app:1"))
+    hosts = (HostSettings(registry="alias.io", hostname="dst.io"),)
+    made = diff(asyncio.run(observe(replace(desired, hosts=hosts), world)), CIRCUMSTANCES)
+    assert made.changes == ()
+    assert [problem.message for problem in made.problems] == [
+        "dst.io/app:1: the backup template gives the target itself, by its name alias.io/app:1"
+    ]
+
+
+def test_a_backup_is_not_named_for_what_is_passed_over() -> None:
+    """A template that fails is no problem of a tag that will not be replaced."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("new"))
+    world.seed("dst.io/app:1", images.single("old"))
+    made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1", backup="-bad", media_types=(OCI_INDEX,)))
+    assert (made.changes, made.problems) == ((), ())
 
 
 @settings(max_examples=25, deadline=None)
