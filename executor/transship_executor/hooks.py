@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,11 +72,7 @@ class Hooks:
         environment: Mapping[str, str],
         watcher: HookWatcher,
     ) -> None:
-        entries = tuple(entry for entry in entries if entry.post_sync)
-        self._entries = {entry.name: entry for entry in entries}
-        self._targets = defaultdict[str, list[str]](list)
-        for entry in entries:  # those of one name are one entry with several targets
-            self._targets[entry.name].append(str(entry.scope.target))
+        self._entries = {entry.name: entry for entry in entries if entry.post_sync}
         self._last = last
         self._digest = digest
         blocked = (change.entry for change in plan.changes if change.action is Action.BLOCKED)
@@ -94,7 +90,7 @@ class Hooks:
             return
         self._begun.add(name)
         failed = _failed(results) + self._undone[name]
-        source, target = str(entry.scope.source), " ".join(self._targets[name])
+        source, target = str(entry.scope.source), str(entry.scope.target)
         await self._run_list(name, entry.post_sync, _Occasion(name, source, target, copied, failed, not failed))
 
     async def after_all(self, outcome: Outcome) -> Outcome:

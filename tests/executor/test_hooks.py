@@ -122,18 +122,6 @@ def test_the_hooks_of_an_entry_know_what_was_copied() -> None:
     ]
 
 
-def test_an_entry_with_several_targets_runs_its_hooks_once_and_names_them_all() -> None:
-    """Its source, all of its targets, and what was copied to either."""
-    house = House([mirror("a", TELL), wishes.repository("src.io/a", "b.io/a")])
-    first, second = house.entries
-    house.entries = (first, replace(second, name=first.name, mark=first.mark, post_sync=first.post_sync))
-    desired = replace(wishes.desired(), entries=house.entries)
-    house.plan = diff(asyncio.run(observe(desired, house.world)), CIRCUMSTANCES)
-    house.run()
-    assert house.heard.started == ["sync[0].hooks.post_sync[0]"]
-    assert house.heard.lines[0] == "sync[0]/src.io/a/dst.io/a b.io/a/ok/4/0"
-
-
 def test_the_last_hooks_run_once_after_all_the_others_and_count_over_all() -> None:
     """They have the same variables, of which those about one entry are empty."""
     house = House([mirror("a", "sleep 0.2; echo a"), mirror("b", "sleep 0.1; echo b")], [Hook(cmd=TELL)])
