@@ -9,31 +9,24 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from transship_planner.contents import content_tree, lost_tree
-from transship_planner.differences import differences
+from transship_planner.change import change_of
 from transship_planner.forecast import forecast, shares, shortages
 from transship_planner.lifecycle.judge import Judge
 from transship_planner.lifecycle.mirrored import lifecycle_warnings, mirrored_lifecycles
-from transship_planner.observed import Contents, Observed, SeenAttachment, Sighting
+from transship_planner.observed import Observed, Sighting, Wish
 from transship_planner.plan import (
     FORMAT_VERSION,
-    Action,
-    Attachment,
     Change,
     ConfigPin,
-    ContentTree,
     EntryCount,
     Mode,
     Plan,
     Problem,
-    RateLimit,
     StatePin,
     Unchanged,
-    Version,
 )
-from transship_planner.render.wording import plural
+from transship_planner.rivals import settle
 from transship_registry.digest import Digest
-from transship_registry.platform import Platform
 from transship_registry.reference import Reference
 
 
@@ -57,15 +50,15 @@ class Circumstances:
 
 def diff(observed: Observed, circumstances: Circumstances) -> Plan:
     """Return the plan that makes the targets what the entries want; changes are sorted by target."""
-    agreed, quarrels = _settle(observed.sightings)
-    in_sync, pending, skipped = _sort_out(agreed)
+    settled = settle(observed)
+    in_sync, pending, skipped = _sort_out(settled.agreed)
     lifecycles = mirrored_lifecycles(observed.mirrored, circumstances.judge)
-    changes, clashes = _keep_backups_apart(
-        sorted(
-            (_change(sighting, observed.contents, circumstances) for sighting in pending),
-            key=lambda change: str(change.target),
-        )
+    changed = (
+        change_of(sighting, observed.contents, circumstances.recorded.get(sighting.wish.target), circumstances.judge)
+        for sighting in pending
     )
+    unchanged = (*(sighting.wish for sighting in in_sync), *settled.existing)
+    changes, clashes = _keep_backups_apart(sorted(changed, key=lambda change: str(change.target)), unchanged)
     costs = shares(changes)
     priced = tuple(
         msgspec.structs.replace(change, transfer=share.transfer) for change, share in zip(changes, costs, strict=True)
@@ -78,12 +71,12 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
         mode=circumstances.mode,
         state=circumstances.state,
         changes=priced,
-        unchanged=_unchanged(in_sync, observed.present),
+        unchanged=_counted(unchanged),
         forecast=expected,
-        problems=tuple(sorted({*_problems(observed), *quarrels, *clashes}, key=_problem_order)),
+        problems=tuple(sorted({*_problems(observed), *settled.problems, *clashes}, key=_problem_order)),
         warnings=(
             *circumstances.warnings,
-            *sorted(set(observed.warnings)),
+            *sorted({*observed.warnings, *settled.warnings}),
             *dict.fromkeys(_skips(skipped)),
             *shortages(expected, changes),
             *lifecycle_warnings(lifecycles, circumstances.judge),
@@ -91,40 +84,6 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
         expires_at=circumstances.expires_at,
         lifecycles=lifecycles,
     )
-
-
-def _settle(sightings: Iterable[Sighting]) -> tuple[list[Sighting], list[Problem]]:
-    """Let each target tag be wanted once: equal wishes become one, contradicting ones become problems."""
-    by_target: dict[Reference, list[Sighting]] = {}
-    for sighting in sorted(sightings, key=lambda seen: (seen.wish.entry.mark, str(seen.wish.source))):
-        by_target.setdefault(sighting.wish.target, []).append(sighting)
-    agreed: list[Sighting] = []
-    quarrels: list[Problem] = []
-    for target, rivals in by_target.items():
-        wanted = {rival.expected.digest for rival in rivals if rival.expected is not None}
-        if len(wanted) > 1:
-            quarrels.append(_quarrel(target, rivals))
-        else:
-            agreed.append(_strictest([rival for rival in rivals if rival.expected is not None] or rivals))
-    return agreed, quarrels
-
-
-def _strictest(rivals: list[Sighting]) -> Sighting:
-    """Return the wish that is blocked, else the one that is held, else the first."""
-    actions = [rival.restraint.action if rival.restraint else None for rival in rivals]
-    return next(
-        (rivals[actions.index(action)] for action in (Action.BLOCKED, Action.HELD) if action in actions), rivals[0]
-    )
-
-
-def _quarrel(target: Reference, rivals: list[Sighting]) -> Problem:
-    claims = "; ".join(
-        f"{rival.wish.entry.mark} ({rival.wish.entry.name}) wants {rival.expected.digest.short} of {rival.wish.source}"
-        for rival in rivals
-        if rival.expected is not None
-    )
-    message = f"several entries want different content under one target tag: {claims}; let one entry own the tag"
-    return Problem(entry=rivals[0].wish.entry.name, reference=str(target), message=message)
 
 
 def _sort_out(sightings: Iterable[Sighting]) -> tuple[list[Sighting], list[Sighting], list[Sighting]]:
@@ -142,142 +101,28 @@ def _sort_out(sightings: Iterable[Sighting]) -> tuple[list[Sighting], list[Sight
     return in_sync, pending, skipped
 
 
-def _change(sighting: Sighting, contents: Contents, circumstances: Circumstances) -> Change:
-    wish = sighting.wish
-    assert sighting.expected is not None, "only a tag whose source was asked can be pending"
-    assert sighting.source is not None, "what is expected comes from a source"
-    top, before = sighting.expected, sighting.target
-    after_manifest = contents.get(top.digest)
-    before_manifest = contents.get(before.digest) if before else None
-    external = wish.entry.copy.include_external
-    tree = _tree(sighting, contents)
-    return Change(
-        action=_action(sighting),
-        entry=wish.entry.name,
-        source=wish.source,
-        source_digest=sighting.source.digest,
-        target=wish.target,
-        reason=_reason(sighting),
-        before=Version.of(before) if before else None,
-        after=Version.of(top),
-        platforms=_platforms(tree, wish.platforms.wanted),
-        platforms_wanted=wish.platforms.wanted if sighting.reduced is not None else (),
-        include_external=external,
-        backup=sighting.backup if sighting.restraint is None else None,
-        ratelimit=_rate_limit(sighting),
-        content=tree,
-        attached=_attached(sighting, contents),
-        refused=wish.entry.copy.refused_referrers.value,
-        differences=differences(before_manifest, after_manifest) if before_manifest and after_manifest else (),
-        risks=_risks(sighting, circumstances.recorded.get(wish.target)),
-        held_until=sighting.restraint.until if sighting.restraint is not None else "",
-        lifecycle=circumstances.judge.of(wish) if circumstances.judge else None,
-    )
-
-
-def _tree(sighting: Sighting, contents: Contents) -> ContentTree:
-    """Return the content that the change brings; of a refresh, what is there but for what was lost."""
-    top, external = sighting.expected, sighting.wish.entry.copy.include_external
-    if top is None or top.digest not in contents or (sighting.in_sync and not sighting.lost):
-        return ContentTree()
-    if sighting.in_sync:
-        return lost_tree(top, contents, sighting.lost, include_external=external)
-    before = contents.get(sighting.target.digest) if sighting.target else None
-    return content_tree(top, contents, before, include_external=external)
-
-
-def _attached(sighting: Sighting, contents: Contents) -> tuple[Attachment, ...]:
-    return tuple(_attachment(each, contents) for each in sighting.attached)
-
-
-def _attachment(seen: SeenAttachment, contents: Contents) -> Attachment:
-    node = seen.node
-    descriptor = node.descriptor
-    fetched = not seen.present and descriptor.digest in contents
-    return Attachment(
-        digest=descriptor.digest,
-        media_type=descriptor.media_type,
-        size=descriptor.size,
-        subject=node.subject,
-        source=node.repository,
-        target=seen.home,
-        artifact_type=descriptor.artifact_type or "",
-        tag=node.tag,
-        before=None if seen.present else seen.before,
-        present=seen.present,
-        content=content_tree(descriptor, contents, None) if fetched else ContentTree(),
-    )
-
-
-def _keep_backups_apart(changes: list[Change]) -> tuple[list[Change], list[Problem]]:
-    """Refuse a change whose backup would overwrite what another change writes, as a target or as a backup."""
+def _keep_backups_apart(changes: Iterable[Change], unchanged: Iterable[Wish]) -> tuple[list[Change], list[Problem]]:
+    """Refuse a change whose backup would overwrite what is mirrored, or what another change keeps."""
+    changes = tuple(changes)
     writers = Counter(reference for change in changes for reference in (change.target, change.backup) if reference)
+    mirrored = {wish.target: wish.entry.name for wish in unchanged}
     kept: list[Change] = []
     clashes: list[Problem] = []
     for change in changes:
-        if change.backup is None or writers[change.backup] == 1:
-            kept.append(change)
+        if change.backup in mirrored:
+            clash = f"is a tag that {mirrored[change.backup]} mirrors"
+        elif change.backup is not None and writers[change.backup] > 1:
+            clash = "is written by another change too"
         else:
-            message = f"the backup {change.backup} is written by another change too; let the template name the tag"
-            clashes.append(Problem(entry=change.entry, reference=str(change.target), message=message))
+            kept.append(change)
+            continue
+        message = f"the backup {change.backup} {clash}; let the template name the tag"
+        clashes.append(Problem(entry=change.entry, reference=str(change.target), message=message))
     return kept, clashes
 
 
-def _action(sighting: Sighting) -> Action:
-    if sighting.restraint is not None:
-        return sighting.restraint.action
-    if sighting.needs_refresh:
-        return Action.REFRESH
-    return Action.UPDATE if sighting.target else Action.CREATE
-
-
-def _rate_limit(sighting: Sighting) -> RateLimit | None:
-    timing = sighting.wish.entry.timing
-    if not timing.ratelimit_min or sighting.restraint is not None:
-        return None
-    return RateLimit(min=timing.ratelimit_min, retry_s=timing.ratelimit_retry_s)
-
-
-def _reason(sighting: Sighting) -> str:
-    assert sighting.source is not None
-    if sighting.restraint is not None:
-        return sighting.restraint.reason
-    if sighting.needs_refresh:
-        return _lacking(sighting)
-    if sighting.target is None:
-        return "the target tag does not exist"
-    if sighting.expected != sighting.source:
-        return "the target tag is not what the wanted platforms of the source tag give"
-    return "the source tag points at other content than the target tag"
-
-
-def _lacking(sighting: Sighting) -> str:
-    """Say what a target tag that is right lacks."""
-    absent = [each for each in sighting.attached if not each.present]
-    tags = sum(bool(each.node.tag) for each in absent)
-    counts = [(len(absent) - tags, "referrer"), (tags, "digest tag")]
-    parts = [plural(count, noun) for count, noun in counts if count]
-    parts += ["parts of the image itself"] if sighting.lost else []
-    return f"the target tag is right, but the target lacks {' and '.join(parts)}"
-
-
-def _platforms(tree: ContentTree, wanted: tuple[Platform, ...]) -> tuple[Platform, ...]:
-    found = dict.fromkeys(manifest.platform for manifest in tree.manifests if manifest.platform)
-    return tuple(found) or (wanted if len(wanted) == 1 else ())
-
-
-def _risks(sighting: Sighting, recorded: Digest | None) -> tuple[str, ...]:
-    risks: list[str] = []
-    if sighting.reduced is not None and sighting.expected != sighting.source:
-        risks.append("reduced to the wanted platforms: signatures of the source's index do not apply to the new one")
-    if sighting.target is not None and recorded is not None and sighting.target.digest != recorded:
-        risks.append(f"somebody changed the target tag since {recorded.short} was applied; that will be overwritten")
-    return tuple(risks)
-
-
-def _unchanged(in_sync: Iterable[Sighting], present: Mapping[str, int]) -> Unchanged:
-    counts = Counter(sighting.wish.entry.name for sighting in in_sync)
-    counts.update(present)
+def _counted(unchanged: Iterable[Wish]) -> Unchanged:
+    counts = Counter(wish.entry.name for wish in unchanged)
     entries = tuple(EntryCount(entry=entry, count=count) for entry, count in sorted(counts.items()))
     return Unchanged(count=counts.total(), entries=entries)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from transship_planner.plan import Action, Change, ContentTree, Forecast, PullQuota, SourcePulls
+from transship_planner.render.wording import plural
 from transship_registry.quota import Quota, left
 from transship_registry.reference import Repository
 
@@ -85,8 +86,7 @@ def shortages(expected: Forecast, changes: Sequence[Change]) -> Iterator[str]:
     """Say, for each source registry, that its quota is not enough for the plan, and what can be done about it."""
     for pulls in expected.pulls:
         if pulls.quota is not None:
-            pulled = [change for change in changes if _store(change.source.repository) == pulls.registry]
-            coming = [change for change in pulled if change.action in WRITING]
+            coming = [change for change in changes if pulls.registry in _read_from(change)]
             yield from _shortage(pulls, pulls.quota, coming)
             yield from _never(pulls, pulls.quota, coming)
 
@@ -94,12 +94,12 @@ def shortages(expected: Forecast, changes: Sequence[Change]) -> Iterator[str]:
 def _shortage(pulls: SourcePulls, quota: PullQuota, coming: Iterable[Change]) -> Iterator[str]:
     if quota.fits:
         return
-    if all(change.ratelimit for change in coming):
+    if all(change.ratelimit and _store(change.source.repository) == pulls.registry for change in coming):
         advice = "apply will wait for more as ratelimit says; log in for a larger quota, or split the plan"
     else:
         advice = "give the entries ratelimit.min to let apply wait, log in for a larger quota, or split the plan"
     yield (
-        f"{pulls.registry}: the plan takes {pulls.manifests} manifest pulls, "
+        f"{pulls.registry}: the plan takes {plural(pulls.manifests, 'manifest pull')}, "
         f"but {left(quota.remaining, quota.limit)} are left; {advice}"
     )
 
@@ -108,13 +108,18 @@ def _never(pulls: SourcePulls, quota: PullQuota, coming: Iterable[Change]) -> It
     """Name the entries that want more to be left than there ever is."""
     if quota.limit is None:
         return
-    wants = {(change.entry, change.ratelimit.min) for change in coming if change.ratelimit}
+    spared = (change for change in coming if _store(change.source.repository) == pulls.registry)
+    wants = {(change.entry, change.ratelimit.min) for change in spared if change.ratelimit}
     for entry, least in sorted(wants):
         if least > quota.limit:
             yield (
                 f"{entry}: ratelimit.min is {least}, but the whole quota of {pulls.registry} is {quota.limit} pulls, "
                 "so nothing would be copied; lower ratelimit.min, or log in for a larger quota"
             )
+
+
+def _read_from(change: Change) -> frozenset[str]:
+    return frozenset(_store(source) for source, _, content in brought(change) if content.manifests)
 
 
 def _store(repository: Repository) -> str:

@@ -25,11 +25,12 @@ def moved_tags(observed: Observed, records: Iterable[Record]) -> tuple[str, ...]
         for sighting in observed.sightings
         if sighting.wish.is_immutable and sighting.target is not None
     ]
-    return tuple(
+    found = {
         f"{wish.entry.name}: {MOVED}: {finding}; {wish.target} is left as it is"
         for wish, target in present
         for finding in _findings(wish, target, recorded.get(wish.target), observed.told)
-    )
+    }
+    return tuple(sorted(found))
 
 
 def _findings(

@@ -137,14 +137,13 @@ Contents: TypeAlias = Mapping[Digest, Manifest]
 class Observed:
     """Everything that was seen.
 
-    `present` counts, per entry, the target tags known to exist without having been asked one by one, which are the
-    wishes of `existing`. `contents` holds the manifests of what will change (sources whole, targets only their top) and
-    is empty for a mere check. `quotas` are the pull quotas that the source registries state, by registry. `told` is
-    what source tags point at by what their registries told on other occasions, which may be minutes old.
+    `existing` are the wishes whose target tags are known to exist without having been asked one by one. `contents`
+    holds the manifests of what will change (sources whole, targets only their top) and is empty for a mere check.
+    `quotas` are the pull quotas that the source registries state, by registry. `told` is what source tags point at by
+    what their registries told on other occasions, which may be minutes old.
     """
 
     sightings: tuple[Sighting, ...] = ()
-    present: Mapping[str, int] = field(default_factory=dict[str, int])
     contents: Contents = field(default_factory=dict[Digest, Manifest])
     troubles: tuple[Trouble, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -82,7 +82,9 @@ class Quarantine:
 
 def bypasses(sightings: Iterable[Sighting], ignored: Sequence[Reference]) -> tuple[str, ...]:
     """Say for whom `min_age` is ignored; what was named and holds nothing back is said too."""
-    changing = [sighting for sighting in sightings if sighting.wish.entry.min_age_s and not sighting.in_sync]
+    wanting = (sighting for sighting in sightings if sighting.wish.entry.min_age_s)
+    missed = (sighting for sighting in wanting if not sighting.in_sync and not sighting.is_unsupported)
+    changing = sorted(missed, key=lambda sighting: (str(sighting.wish.target), sighting.wish.entry.name))
     return tuple(warning for reference in ignored for warning in _bypassed(reference, changing))
 
 

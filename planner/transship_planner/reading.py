@@ -3,7 +3,7 @@
 from transship_planner.asking import Once
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
-from transship_registry.ports import RegistryReader, TagList
+from transship_registry.ports import CatalogueReader, TagList
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import ReferrerList
 
@@ -11,7 +11,8 @@ from transship_registry.referrers.lists import ReferrerList
 class OnceReader:
     """The questions of planning, each asked once; whoever asks again shares the answer or the error."""
 
-    def __init__(self, reader: RegistryReader) -> None:
+    def __init__(self, reader: CatalogueReader) -> None:
+        self.list_repositories = Once[str, TagList](reader.list_repositories)
         self.list_tags = Once[Repository, TagList](reader.list_tags)
         self._head_manifest = Once[Reference, Descriptor | None](reader.head_manifest)
         self._get_manifest = Once[Reference, Manifest](reader.get_manifest)

@@ -20,7 +20,7 @@ from transship_planner.render.text import render_text
 from transship_registry.digest import Digest
 from transship_registry.errors import AuthenticationError
 from transship_registry.platform import Platform
-from transship_registry.reference import Repository
+from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 IMAGE = images.multi_platform("app")
@@ -120,6 +120,17 @@ def test_a_right_tag_without_its_referrers_is_refreshed() -> None:
     world.seed(f"dst.io/app:{images.cosign_tag(IMAGE)}", COSIGN)
     assert plan(world, entry(**EVERYTHING)).changes == ()
     assert plan(world, entry(**EVERYTHING)).unchanged.count == 1
+
+
+def test_a_refresh_does_not_threaten_to_overwrite_the_tag() -> None:
+    """The tag stays, so that it does not matter whether the state knows it."""
+    world = source(SBOM)
+    world.seed(TARGET, IMAGE)
+    observed = asyncio.run(observe(wishes.desired(entry(referrers=True)), world))
+    pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
+    recorded = {Reference.parse(TARGET): Digest.of(b"what we applied last")}
+    change = only_change(diff(observed, Circumstances(tool_version="0", config=pin, recorded=recorded)))
+    assert (change.action, change.risks, change.differences) == (Action.REFRESH, (), ())
 
 
 def test_what_is_there_already_is_neither_fetched_nor_counted() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import random
 from dataclasses import replace
+from datetime import date
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -10,18 +12,27 @@ from hypothesis import strategies as st
 
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
-from transship_planner.desired import PlatformRule
+from transship_planner.desired import Comparison, LifecycleRule, OnEol, PlatformRule
 from transship_planner.diff import Circumstances, diff
+from transship_planner.lifecycle.judge import Judge
+from transship_planner.lifecycle.policy import eol_policy
 from transship_planner.observe import observe
 from transship_planner.observed import Observed
 from transship_planner.plan import Action, ConfigPin, Plan
 from transship_planner.planfile import plan_digest
 from transship_registry.digest import Digest
+from transship_registry.endoflife.cycles import Cycle, ProductCycles
+from transship_registry.errors import RegistryError
+from transship_registry.hosts import HostSettings
 from transship_registry.mediatypes import OCI_INDEX
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
 
 CIRCUMSTANCES = Circumstances(tool_version="0", config=ConfigPin(digest=Digest.of(b""), dialect="regsync"))
+CYCLES = (Cycle("2", date(2025, 12, 31)), Cycle("1", date(2026, 1, 20)))
+JUDGE = Judge(date(2026, 1, 1), critical_days=30, known={"app": ProductCycles(CYCLES)})
+WITH_LIFECYCLES = replace(CIRCUMSTANCES, judge=JUDGE)
+T = TypeVar("T")
 
 
 def look(world: MemoryRegistry, *entries: wishes.Entry) -> Observed:
@@ -231,17 +242,105 @@ def test_backups_that_would_overwrite_each_other_are_problems() -> None:
     ] * 2
 
 
-@settings(max_examples=25, deadline=None)
+def test_a_backup_that_would_overwrite_what_is_mirrored_is_a_problem() -> None:
+    """Whether that tag is known to be right or only to be there: each run would move it to and fro."""
+    world = MemoryRegistry()
+    for tag in ("1", "latest"):
+        world.seed(f"src.io/app:{tag}", images.single(f"new {tag}"))
+    world.seed("dst.io/app:1", images.single("old"))
+    world.seed("dst.io/app:latest", images.single("new latest"))
+    changing = wishes.image("src.io/app:1", "dst.io/app:1", backup="latest")
+    for comparison in Comparison:
+        listed = wishes.repository("src.io/app", "dst.io/app", allow=("latest",), comparison=comparison)
+        made = plan(world, changing, listed)
+        assert made.changes == ()
+        assert [problem.message for problem in made.problems] == [
+            "the backup dst.io/app:latest is a tag that sync[1] mirrors; let the template name the tag"
+        ]
+
+
+def test_a_backup_may_not_be_the_target_by_another_name() -> None:
+    """It would be overwritten by what it is to be kept from."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("new"))
+    world.seed("dst.io/app:1", images.single("old"))
+    desired = wishes.desired(wishes.image("src.io/app:1", "dst.io/app:1", backup="alias.io/app:1"))
+    hosts = (HostSettings(registry="alias.io", hostname="dst.io"),)
+    made = diff(asyncio.run(observe(replace(desired, hosts=hosts), world)), CIRCUMSTANCES)
+    assert made.changes == ()
+    assert [problem.message for problem in made.problems] == [
+        "dst.io/app:1: the backup template gives the target itself, by its name alias.io/app:1"
+    ]
+
+
+def test_a_backup_is_not_named_for_what_is_passed_over() -> None:
+    """A template that fails is no problem of a tag that will not be replaced."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("new"))
+    world.seed("dst.io/app:1", images.single("old"))
+    made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1", backup="-bad", media_types=(OCI_INDEX,)))
+    assert (made.changes, made.problems) == ((), ())
+
+
+def everything_at_once() -> Observed:
+    """What is seen of entries that use every feature, contradict each other, agree, and cannot be read."""
+    world = MemoryRegistry()
+    for number in range(3):
+        app = images.single(f"app {number % 2}")
+        world.seed(f"src.io/app:{number}", app)
+        world.seed(f"copy.io/app:{number}", app)
+        world.seed("src.io/app:untagged", images.artifact(app, seed=f"sbom {number}"))
+        world.seed(f"src.io/app:{images.cosign_tag(app)}", images.artifact(app, seed=f"signature {number}"))
+        world.seed(f"src.io/other:{number}", images.single(f"other {number}"))
+    world.seed("dst.io/same:0", images.single("app 0"))
+    world.seed("dst.io/app:0", images.single("app 0"))
+    world.seed("dst.io/app:1", images.single("old"))
+    world.seed("dst.io/other:0", images.single("old"))
+    world.fail["head_manifest", "dst.io/other:2"] = RegistryError("HEAD manifest", "dst.io/other:2", "HTTP 500")
+    plain = wishes.repository("src.io/app", "dst.io/app", allow=("[0-9]",))
+    attached = replace(plain, copy=replace(plain.copy, referrers=True, digest_tags=True, force_recursive=True))
+    entries = (
+        replace(plain, lifecycle=LifecycleRule(product="app", on_eol=OnEol.HOLD)),
+        replace(attached, scope=wishes.repository("copy.io/app", "dst.io/app", allow=("[0-9]",)).scope),
+        wishes.sparing(attached, 3),
+        wishes.image("src.io/app:1", "dst.io/quarrel:1"),
+        wishes.image("src.io/other:1", "dst.io/quarrel:1"),
+        wishes.image("src.io/app:0", "dst.io/same:0"),
+        wishes.repository("src.io/other", "dst.io/other", comparison=Comparison.EXISTENCE),
+        wishes.repository("src.io/other", "dst.io/other"),
+        wishes.image("src.io/app:1", "dst.io/app:1", backup="kept-{{ .Ref.Tag }}"),
+        wishes.image("src.io/app:2", "dst.io/odd:2", media_types=(OCI_INDEX,)),
+        wishes.repository("src.io/app", "dst.io/none", allow=("none",)),
+        wishes.repository("src.io/none", "dst.io/none"),
+    )
+    return asyncio.run(observe(wishes.desired(*entries), world, policies=[eol_policy(JUDGE)]))
+
+
+OBSERVED = everything_at_once()
+
+
+def test_what_is_shuffled_has_something_of_everything() -> None:
+    """Lest the property below is about an empty plan."""
+    made = diff(OBSERVED, WITH_LIFECYCLES)
+    assert {change.action for change in made.changes} == {Action.REFRESH, Action.UPDATE, Action.CREATE, Action.HELD}
+    assert all((made.problems, made.warnings, made.lifecycles, made.unchanged.count, OBSERVED.existing))
+
+
+@settings(max_examples=50, deadline=None)
 @given(seed=st.integers())
 def test_a_plan_does_not_depend_on_the_order_of_observations(seed: int) -> None:
     """The same facts in any order give the same bytes."""
-    world = MemoryRegistry()
-    entries: list[wishes.Entry] = []
-    for number in range(4):
-        world.seed(f"src.io/app{number}:1", images.single(f"app {number % 2}"))
-        entries.append(wishes.image(f"src.io/app{number}:1", f"dst.io/app{number}:1"))
-    observed = look(world, *entries)
-    shuffled = list(observed.sightings)
-    random.Random(seed).shuffle(shuffled)
-    again = diff(replace(observed, sightings=tuple(shuffled)), CIRCUMSTANCES)
-    assert plan_digest(again) == plan_digest(diff(observed, CIRCUMSTANCES))
+    shuffled = random.Random(seed)
+
+    def mixed(facts: tuple[T, ...]) -> tuple[T, ...]:
+        return tuple(shuffled.sample(facts, len(facts)))
+
+    again = replace(
+        OBSERVED,
+        sightings=mixed(OBSERVED.sightings),
+        existing=mixed(OBSERVED.existing),
+        troubles=mixed(OBSERVED.troubles),
+        warnings=mixed(OBSERVED.warnings),
+        contents=dict(mixed(tuple(OBSERVED.contents.items()))),
+    )
+    assert plan_digest(diff(again, WITH_LIFECYCLES)) == plan_digest(diff(OBSERVED, WITH_LIFECYCLES))

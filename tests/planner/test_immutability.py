@@ -93,9 +93,9 @@ def test_both_ends_may_have_moved() -> None:
         observe(wishes.desired(immutable(wishes.image(SOURCE, TARGET)), repository(keep_last=2)), world, contents=False)
     )
     first, second, third = moved_tags(observed, [record()])
-    assert first.startswith(f"sync[1]: immutable tag moved: {SOURCE} was {SHORT[ONE.digest]}")
-    assert second.startswith(f"sync[0]: immutable tag moved: {TARGET} was given {SHORT[ONE.digest]}")
-    assert third.startswith(f"sync[0]: immutable tag moved: {SOURCE} was {SHORT[ONE.digest]}")
+    assert first.startswith(f"sync[0]: immutable tag moved: {TARGET} was given {SHORT[ONE.digest]}")
+    assert second.startswith(f"sync[0]: immutable tag moved: {SOURCE} was {SHORT[ONE.digest]}")
+    assert third.startswith(f"sync[1]: immutable tag moved: {SOURCE} was {SHORT[ONE.digest]}")
 
 
 def beside_an_inventory(platforms: PlatformRule | None = None) -> tuple[wishes.Entry, wishes.Entry]:

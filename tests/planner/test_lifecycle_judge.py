@@ -66,6 +66,16 @@ def test_the_cycle_of_a_tag(tag: str, track: str, cycle: str) -> None:
     assert cycle_of(version_of(tag), track) == cycle
 
 
+def test_entries_that_say_the_same_of_a_tag_are_one_line() -> None:
+    """Of the first of them, whatever the order in which they were looked at; another product is a line of its own."""
+    entries = (wish("3.20"), wish("3.20"), wish("3.20", "debian"))
+    named = wishes.desired(*(each.entry for each in entries)).entries
+    wanted = [replace(each, entry=entry) for each, entry in zip(entries, named, strict=True)]
+    for order in (wanted, wanted[::-1]):
+        found = mirrored_lifecycles(order, judge(Cycle("3.20", date(2026, 4, 1))))
+        assert [(tag.entry, tag.lifecycle.product) for tag in found] == [("sync[0]", "alpine"), ("sync[2]", "debian")]
+
+
 @pytest.mark.parametrize(
     ("eol", "critical_days", "status", "days_left"),
     [

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from transship_planner.render.text import render_text
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.quota import Quota
+from transship_registry.reference import Repository
 
 PIN = ConfigPin(digest=Digest.of(b""), dialect="regsync")
 HUB = "docker.io/library/alpine"
@@ -128,6 +130,39 @@ def test_nobody_is_asked_about_what_will_not_be_pulled() -> None:
     world.seed("ocidir://shelf:1", images.single("shelf"))
     assert plan(world, wishes.sparing(wishes.image("ocidir://shelf:1", "dst.io/shelf:1"), 5)).pending
     assert looks(world) == []
+
+
+def attached(world: MemoryRegistry, repository: str, reference: str) -> wishes.Entry:
+    """Attach an SBOM to a seeded image, and return an entry that mirrors the image with it."""
+    world.seed(f"{repository}:untagged", images.artifact(images.single(reference), seed="sbom"))
+    del world.shelves[Repository.parse(repository)].tags["untagged"]
+    made = wishes.image(reference, "dst.io/app:1")
+    return replace(made, copy=replace(made.copy, referrers=True, referrer_source=Repository.parse(repository)))
+
+
+def test_a_refresh_takes_pulls_too() -> None:
+    """The image is there, its SBOM has to be fetched; nobody is asked about the image's own registry."""
+    world = world_of(f"{QUAY}:1", quota=Quota(100, 0))
+    world.seed("dst.io/app:1", images.single(f"{QUAY}:1"))
+    entry = attached(world, HUB, f"{QUAY}:1")
+    made = plan(world, entry)
+    assert [change.action for change in made.changes] == [Action.REFRESH]
+    assert looks(world) == [f"{HUB}@{images.artifact(images.single(f'{QUAY}:1'), seed='sbom').digest}"]
+    assert made.forecast.pulls == (
+        SourcePulls(registry="docker.io", manifests=1, quota=PullQuota(remaining=0, fits=False, limit=100)),
+    )
+
+
+def test_a_ratelimit_does_not_spare_the_registry_of_what_is_attached() -> None:
+    """Apply waits for the registry of the source alone, so that nothing else is promised, and nothing else asked."""
+    world = world_of(f"{QUAY}:1", quota=Quota(100, 0))
+    made = plan(world, wishes.sparing(attached(world, HUB, f"{QUAY}:1"), 5))
+    assert made.warnings == (
+        "docker.io: the plan takes 1 manifest pull, but 0 of 100 are left; "
+        "give the entries ratelimit.min to let apply wait, log in for a larger quota, or split the plan",
+        "quay.io: the plan takes 1 manifest pull, but 0 of 100 are left; "
+        "apply will wait for more as ratelimit says; log in for a larger quota, or split the plan",
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from transship.exits import Exit, of_plan
 from transship_planner.diff import Circumstances, diff
 from transship_planner.observe import observe
 from transship_planner.observed import Policy, Restraint, Sighting
-from transship_planner.plan import Action, ConfigPin, Plan
+from transship_planner.plan import Action, ConfigPin, ContentTree, Plan
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
 from transship_registry.digest import Digest
+from transship_registry.reference import Reference
 
 HELD = Restraint(Action.HELD, "it is too young")
 BLOCKED = Restraint(Action.BLOCKED, "it is too old")
@@ -64,6 +65,27 @@ def test_what_is_blocked_is_refused_with_exit_3() -> None:
     assert of_plan(made) is Exit.REFUSED
     assert not as_findings(made)["in_sync"]
     assert render_findings(made).endswith("Out of sync: 0 tags to change, 1 in sync, 1 blocked.\n")
+
+
+def test_what_is_held_stays_out_of_all_numbers_though_another_tag_brings_the_same() -> None:
+    """Its content is known because of the other tag, and yet it brings nothing, keeps no backup and has no risk."""
+    world = MemoryRegistry()
+    for tag in ("1", "latest"):
+        world.seed(f"src.io/app:{tag}", images.single("new"))
+        world.seed(f"dst.io/app:{tag}", images.single("old"))
+    desired = wishes.desired(*(wishes.image(f"src.io/app:{tag}", f"dst.io/app:{tag}") for tag in ("1", "latest")))
+    recorded = {Reference.parse("dst.io/app:latest"): Digest.of(b"what we applied last")}
+
+    def policy(sighting: Sighting) -> Restraint | None:
+        return HELD if sighting.wish.target.tag == "latest" else None
+
+    observed = asyncio.run(observe(desired, world, policies=[policy]))
+    pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
+    made = diff(observed, Circumstances(tool_version="0", config=pin, recorded=recorded))
+    updated, held = made.changes
+    assert (updated.action, held.action) == (Action.UPDATE, Action.HELD)
+    assert (held.content, held.differences, held.risks, held.transfer) == (ContentTree(), (), (), 0)
+    assert made.forecast.transfer == updated.transfer
 
 
 def test_of_two_entries_that_agree_the_stricter_decides() -> None:

@@ -46,6 +46,15 @@ def test_the_source_is_asked_once_for_all_targets() -> None:
     assert asked["list_tags", "src.io/app"] == 1
 
 
+def test_the_repositories_of_a_registry_are_listed_once_for_all_targets() -> None:
+    """Its catalogue may be long."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("app"))
+    made = plan(world, several(mirror_inside("src.io", "a.io/mirror"), mirror_inside("src.io", "b.io/mirror")))
+    assert [str(change.target) for change in made.changes] == ["a.io/mirror/app:1", "b.io/mirror/app:1"]
+    assert world.count("list_repositories") == 1
+
+
 def test_what_is_in_sync_is_added_up_over_the_targets() -> None:
     """The entry has the count of all its targets, however it is known that they are there."""
     for comparison in Comparison:

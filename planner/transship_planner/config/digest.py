@@ -30,20 +30,23 @@ def config_digest(desired: Desired) -> Digest:
 
     It covers every entry with its hooks, the hooks at the end, and of the hosts where they are and which program is
     asked for their credentials: all that apply takes from the configuration and would act upon. Where end-of-life dates
-    come from counts where that is said, since they may hold or block a change.
+    come from counts where that is said and an entry asks for them, since they may hold or block a change. The name of
+    an entry counts where it has hooks: a plan names entries, and they would run for another one.
     """
     document: dict[str, Document] = {
         "entries": [_entry(entry) for entry in desired.entries],
         "hosts": [_host(host) for host in sorted(desired.hosts, key=lambda host: host.registry)],
         "post_sync": [_value(hook) for hook in desired.post_sync],
     }
-    if eol := _said(desired.eol, but=_FROM_ENVIRONMENT):
+    eol = _said(desired.eol, but=_FROM_ENVIRONMENT)
+    if eol and any(entry.lifecycle for entry in desired.entries):
         document["eol"] = eol
     return Digest.of(json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii"))
 
 
 def _entry(entry: Entry) -> Document:
-    return {"kind": type(entry.scope).__name__, **_said(entry, but=_PLACES)}
+    named: dict[str, Document] = {"name": entry.name} if entry.post_sync else {}
+    return {"kind": type(entry.scope).__name__, **_said(entry, but=_PLACES), **named}
 
 
 def _host(host: HostSettings) -> Document:

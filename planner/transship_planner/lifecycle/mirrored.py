@@ -8,15 +8,18 @@ from transship_planner.plan import Lifecycle, LifecycleStatus, TagLifecycle
 
 
 def mirrored_lifecycles(wishes: Iterable[Wish], judge: Judge | None) -> tuple[TagLifecycle, ...]:
-    """Return the lifecycle of each target tag whose entry has one, sorted by target."""
+    """Return the lifecycle of each target tag whose entry has one, sorted by target.
+
+    Entries that say the same of a tag are one line, of the first of them.
+    """
     if judge is None:
         return ()
-    found = {
-        (str(wish.target), wish.entry.name): TagLifecycle(entry=wish.entry.name, target=wish.target, lifecycle=judged)
-        for wish in wishes
-        if (judged := judge.of(wish)) is not None
-    }
-    return tuple(found[key] for key in sorted(found))
+    found: dict[tuple[str, Lifecycle], TagLifecycle] = {}
+    for wish in sorted(wishes, key=lambda wish: (wish.entry.mark, wish.entry.name, str(wish.source))):
+        if (judged := judge.of(wish)) is not None:
+            tag = TagLifecycle(entry=wish.entry.name, target=wish.target, lifecycle=judged)
+            found.setdefault((str(wish.target), judged), tag)
+    return tuple(sorted(found.values(), key=lambda tag: str(tag.target)))
 
 
 def lifecycle_warnings(lifecycles: Iterable[TagLifecycle], judge: Judge | None) -> tuple[str, ...]:

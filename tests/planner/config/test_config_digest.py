@@ -110,6 +110,26 @@ def test_a_wish_counts(before: str, after: str) -> None:
     assert digest(BASE.replace(before, after)) != digest(BASE)
 
 
+def test_settings_that_no_entry_uses_do_not_count() -> None:
+    """Other commands of imglife have their settings in the same section."""
+    text = "sync: [{source: 'alpine:3', target: 'r:1/alpine:3', type: image}]"
+    assert digest(text) == digest(f"lifecycle: {{eol_provider: local, eol_data_file: other.yaml}}\n{text}")
+
+
+def test_which_entry_has_hooks_counts() -> None:
+    """An entry with two targets is not two entries: a plan of it would have the hooks of its neighbour run, or none."""
+    last = "{source: 'c:1', target: 'r:1/c:1', type: image, hooks: {post_sync: [{cmd: notify}]}}"
+    one = f"sync: [{{source: 'a:1', targets: ['r:1/a:1', 'r:2/a:1'], type: image}}, {last}]"
+    two = (
+        "sync: [{source: 'a:1', target: 'r:1/a:1', type: image}, {source: 'a:1', target: 'r:2/a:1', type: image}, "
+        f"{last}]"
+    )
+    assert digest(one) != digest(two)
+    assert digest(one.replace(", hooks: {post_sync: [{cmd: notify}]}", "")) == digest(
+        two.replace(", hooks: {post_sync: [{cmd: notify}]}", "")
+    )
+
+
 def test_kinds_of_entries_count() -> None:
     """A registry is told from a repository even where they are written alike."""
     text = "sync: [{source: 'r:1', target: 'r:2/x', type: registry}]"

@@ -1,0 +1,69 @@
+"""Fetch the manifests of what will be copied, which tell what that consists of."""
+
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
+
+from transship_planner.asking import for_each
+from transship_planner.contents import check_nesting
+from transship_planner.observed import Sighting, Trouble
+from transship_planner.reading import OnceReader
+from transship_registry.digest import Digest
+from transship_registry.errors import TransshipError
+from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.reference import Reference, Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Fetches into `contents`."""
+
+    reader: OnceReader
+    contents: MutableMapping[Digest, Manifest]
+
+    async def fetch(self, sighting: Sighting) -> Sighting | Trouble:
+        """Fetch the manifests of a change: the source's whole tree, the top of what it replaces, what is attached.
+
+        Nothing is fetched for a tag that stays, and lacks nothing that is attached to it.
+        """
+        wish = sighting.wish
+        try:
+            if sighting.is_changing:
+                await self._fetch_image(sighting)
+            for each in sighting.attached:
+                if not each.present:
+                    await self._fetch_tree(each.node.repository.at(each.node.descriptor.digest), frozenset(), depth=0)
+        except TransshipError as error:
+            return Trouble(wish.entry.name, str(wish.source), str(error))
+        return sighting
+
+    async def _fetch_image(self, sighting: Sighting) -> None:
+        wish = sighting.wish
+        held = await self._fetch_before(sighting)
+        if sighting.reduced is not None:
+            self.contents[sighting.reduced.digest] = sighting.reduced
+            await self._fetch_children(wish.source.repository, sighting.reduced, held, depth=1)
+        elif sighting.expected is not None:
+            await self._fetch_tree(wish.source.at(sighting.expected.digest), held, depth=0)
+
+    async def _fetch_before(self, sighting: Sighting) -> frozenset[Digest]:
+        if sighting.target is None:
+            return frozenset()
+        before = await self.reader.get_manifest(sighting.wish.target.at(sighting.target.digest))
+        self.contents[before.digest] = before
+        return frozenset(child.digest for child in before.children)
+
+    async def _fetch_tree(self, reference: Reference, held: frozenset[Digest], depth: int) -> None:
+        manifest = await self.reader.get_manifest(reference)
+        self.contents[manifest.digest] = manifest
+        await self._fetch_children(reference.repository, manifest, held, depth + 1)
+
+    async def _fetch_children(
+        self, repository: Repository, manifest: Manifest, held: frozenset[Digest], depth: int
+    ) -> None:
+        check_nesting(repository.at(manifest.digest), depth)
+        wanted = [child for child in manifest.children if child.is_manifest and child.digest not in held]
+        await for_each(_unique(wanted), lambda digest: self._fetch_tree(repository.at(digest), held, depth))
+
+
+def _unique(children: Iterable[Descriptor]) -> tuple[Digest, ...]:
+    return tuple(dict.fromkeys(child.digest for child in children))

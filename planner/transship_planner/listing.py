@@ -1,0 +1,182 @@
+"""Find the tags that entries are about, by the lists of repositories and tags.
+
+Other questions are asked only where a rule depends on the answer: dates for `keep_last`, digests for `os_normalize`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from transship_planner.asking import for_each
+from transship_planner.dating import Dates
+from transship_planner.desired import (
+    Comparison,
+    Entry,
+    ImageScope,
+    RegistryScope,
+    RepositoryScope,
+    Scope,
+)
+from transship_planner.names.naming import Named, name_target
+from transship_planner.names.twins import twin_digests
+from transship_planner.observed import Trouble, Wish
+from transship_planner.places import Places
+from transship_planner.reading import OnceReader
+from transship_registry.digest import Digest
+from transship_registry.errors import InvalidReferenceError, NotFoundError, RegistryError, TransshipError
+from transship_registry.reference import Reference, Repository
+
+_WAY_OUT: Final = "let repos leave it out"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the lists say: the tags to ask about, and those known to be present already."""
+
+    wishes: tuple[Wish, ...] = ()
+    existing: tuple[Wish, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def joined(listings: Iterable[Listing]) -> Listing:
+    """Make one listing of several."""
+    listings = tuple(listings)
+    return Listing(
+        tuple(wish for listing in listings for wish in listing.wishes),
+        tuple(wish for listing in listings for wish in listing.existing),
+        tuple(trouble for listing in listings for trouble in listing.troubles),
+        tuple(warning for listing in listings for warning in listing.warnings),
+    )
+
+
+class Lister:
+    """Lists what entries select; with `missing`, target tags that exist are as they should be."""
+
+    def __init__(self, reader: OnceReader, places: Places, dates: Dates, *, missing: bool) -> None:
+        self._reader = reader
+        self._tags = reader.list_tags
+        self._places = places
+        self._dates = dates
+        self._missing = missing
+
+    async def list_entry(self, entry: Entry) -> Listing:
+        """Find the tags that an entry is about."""
+        match entry.scope:
+            case ImageScope(source, target) if not entry.os_normalize:
+                return Listing((self._wish(entry, source, target),))
+            case _:
+                try:
+                    return await self._list_scope(entry, entry.scope)
+                except TransshipError as error:
+                    return Listing(troubles=(Trouble(entry.name, _where(entry.scope), str(error)),))
+
+    async def _list_scope(self, entry: Entry, scope: Scope) -> Listing:
+        match scope:
+            case ImageScope():
+                return await self._list_renamed(entry, scope)
+            case RepositoryScope():
+                return await self._list_repository(entry, scope)
+            case RegistryScope():
+                return await self._list_registry(entry, scope)
+            case _:
+                assert_never(scope)
+
+    async def _list_registry(self, entry: Entry, scope: RegistryScope) -> Listing:
+        """List the chosen repositories; one that cannot be listed is a trouble and does not stop the others."""
+        listed = await self._reader.list_repositories(scope.source)
+        if not listed.complete:
+            raise RegistryError("list repositories", scope.source, f"the list is incomplete: {listed.problem}")
+        chosen = [name for name in listed.tags if scope.selects(name)]
+        if not chosen:
+            warning = f"{entry.name}: no repository of {scope.source} matches ({len(listed.tags)} listed)"
+            return Listing(warnings=(warning,))
+
+        async def list_one(name: str) -> Listing:
+            try:
+                repository = scope.repository(name)
+                if self._places.is_below(repository.source, scope.target):
+                    message = f"it lies below the target {scope.target}: each run would mirror the mirror; {_WAY_OUT}"
+                    return Listing(troubles=(Trouble(entry.name, str(repository.source), message),))
+                return await self._list_repository(entry, repository)
+            except TransshipError as error:
+                return Listing(troubles=(Trouble(entry.name, f"{scope.source}/{name}", str(error)),))
+
+        return joined(await for_each(chosen, list_one))
+
+    async def _list_renamed(self, entry: Entry, scope: ImageScope) -> Listing:
+        listed = await self._tags(scope.source.repository)
+        digests = await self._twins(scope.source.repository, [scope.target.identifier], listed.tags)
+        name = name_target(entry, scope.source, scope.target.repository, listed.tags, digests)
+        wish = self._wish(entry, scope.source, name.target)
+        return Listing((wish,), warnings=(f"{entry.name}: {name.warning}",) if name.warning else ())
+
+    async def _list_repository(self, entry: Entry, scope: RepositoryScope) -> Listing:
+        listed = await self._tags(scope.source)
+        if not listed.complete:
+            message = f"the tag list is incomplete: {listed.problem}"
+            return Listing(troubles=(Trouble(entry.name, str(scope.source), message),))
+        if shortage := scope.selection.shortage(listed.tags):
+            return Listing(troubles=(Trouble(entry.name, str(scope.source), shortage),))
+        dates = await self._dates.for_selection(scope.selection, scope.source, listed.tags)
+        selected = [tag for tag in scope.selection.select(listed.tags, dates) if not entry.copy.leaves_out(tag)]
+        if not selected:
+            warning = f"{entry.name}: no tag of {scope.source} matches ({len(listed.tags)} listed)"
+            return Listing(warnings=(warning,))
+        digests = await self._twins(scope.source, selected if entry.os_normalize else (), listed.tags)
+        named, troubles = _name_all(entry, scope, selected, listed.tags, digests)
+        wishes = [self._wish(entry, source, name.target) for source, name in named.items()]
+        existing = await self._existing(wishes)
+        return Listing(
+            tuple(wish for wish in wishes if wish.target not in existing),
+            tuple(wish for wish in wishes if wish.target in existing),
+            troubles=troubles,
+            warnings=tuple(f"{entry.name}: {name.warning}" for name in named.values() if name.warning),
+        )
+
+    async def _twins(
+        self, repository: Repository, selected: Iterable[str], tags: Iterable[str]
+    ) -> Mapping[str, Digest]:
+        return await twin_digests(self._reader.head_manifest, repository, selected, tags)
+
+    def _wish(self, entry: Entry, source: Reference, target: Reference) -> Wish:
+        comparison = Comparison.EXISTENCE if self._missing else entry.copy.comparison_of(target.identifier)
+        return Wish(entry, source, target, comparison)
+
+    async def _existing(self, wishes: Iterable[Wish]) -> frozenset[Reference]:
+        """Return the targets that need no look, for it is enough that they exist, and the tag lists have them."""
+        targets = [wish.target for wish in wishes if wish.comparison is Comparison.EXISTENCE]
+        repositories = dict.fromkeys(target.repository for target in targets)
+        tags = dict(zip(repositories, await for_each(repositories, self._existing_tags), strict=True))
+        return frozenset(target for target in targets if target.identifier in tags[target.repository])
+
+    async def _existing_tags(self, repository: Repository) -> frozenset[str]:
+        """Return the tags of a target; a repository that does not exist has none, any other failure is an error."""
+        try:
+            listed = await self._tags(repository)
+        except NotFoundError:
+            return frozenset()
+        return frozenset(listed.tags)
+
+
+def _where(scope: Scope) -> str:
+    return scope.source if isinstance(scope, RegistryScope) else str(scope.source)
+
+
+def _name_all(
+    entry: Entry,
+    scope: RepositoryScope,
+    selected: Iterable[str],
+    tags: Sequence[str],
+    digests: Mapping[str, Digest],
+) -> tuple[dict[Reference, Named], tuple[Trouble, ...]]:
+    """Return how the selected tags are called at the target; one that gets no name is a trouble of its own."""
+    named: dict[Reference, Named] = {}
+    troubles: list[Trouble] = []
+    for tag in selected:
+        source = scope.source.tag(tag)
+        try:
+            named[source] = name_target(entry, source, scope.target, tags, digests)
+        except InvalidReferenceError as error:
+            troubles.append(Trouble(entry.name, str(source), str(error)))
+    return named, tuple(troubles)

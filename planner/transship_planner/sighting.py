@@ -1,0 +1,108 @@
+"""See what the two tags of a wish point at, and whether the target has what belongs to the image beside its tag."""
+
+from collections.abc import MutableMapping
+from dataclasses import replace
+
+from transship_planner.asking import for_each
+from transship_planner.attachments import AttachmentLook
+from transship_planner.completeness import lost_content
+from transship_planner.dating import Dates
+from transship_planner.desired import Comparison
+from transship_planner.observed import Sighting, Trouble, Wish
+from transship_planner.places import Places
+from transship_planner.platforms import check_lone_platform, expected_content
+from transship_planner.reading import OnceReader
+from transship_registry.digest import Digest
+from transship_registry.errors import InvalidReferenceError, NotFoundError, TransshipError
+from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.mediatypes import ManifestKind, manifest_kind
+from transship_registry.ports import RegistryReader
+
+
+class Looker:
+    """Looks at tags one by one, and asks nothing twice; manifests of incomplete images are put into `contents`."""
+
+    def __init__(
+        self,
+        reader: RegistryReader,
+        once: OnceReader,
+        places: Places,
+        dates: Dates,
+        contents: MutableMapping[Digest, Manifest],
+    ) -> None:
+        self._reader = reader
+        self._once = once
+        self._places = places
+        self._dates = dates
+        self._contents = contents
+        self._attachments = AttachmentLook(once)
+
+    async def sight(self, wish: Wish) -> Sighting | Trouble:
+        """See what the two tags of a wish point at."""
+        try:
+            return await self._with_date(self._with_backup(await self._look_at(wish)))
+        except TransshipError as error:
+            return Trouble(wish.entry.name, str(wish.target), str(error))
+
+    async def _look_at(self, wish: Wish) -> Sighting:
+        if wish.comparison is Comparison.EXISTENCE:
+            target = await self._once.head_manifest(wish.target)
+            if target is not None:
+                return Sighting(wish, None, None, target)
+        target, source = await for_each((wish.target, wish.source), self._once.head_manifest)
+        if source is None:
+            raise NotFoundError("HEAD manifest", str(wish.source), "the source has no such tag", status=404)
+        if not wish.platforms.wanted:
+            return Sighting(wish, source, source, target)
+        return await self._select_platforms(wish, source, target)
+
+    def _with_backup(self, sighting: Sighting) -> Sighting:
+        """Say where the image is kept that will be replaced, if its entry wants that."""
+        rule, target = sighting.wish.entry.backup, sighting.wish.target
+        if rule is None or sighting.target is None or not sighting.is_changing:
+            return sighting
+        backup = rule.reference_for(target)
+        if self._places.reference(backup) == self._places.reference(target):
+            raise InvalidReferenceError(f"{target}: the backup template gives the target itself, by its name {backup}")
+        return replace(sighting, backup=backup)
+
+    async def _with_date(self, sighting: Sighting) -> Sighting:
+        """Ask when the source was pushed, if the entry makes that matter."""
+        wish, source = sighting.wish, sighting.source
+        if not wish.entry.min_age_s or not sighting.is_changing or source is None:
+            return sighting
+        return replace(sighting, pushed=await self._dates.pushed(wish.source, source.digest))
+
+    async def _select_platforms(self, wish: Wish, source: Descriptor, target: Descriptor | None) -> Sighting:
+        where = wish.source.at(source.digest)
+        if manifest_kind(source.media_type) is ManifestKind.INDEX:
+            expected, reduced = expected_content(await self._once.get_manifest(where), wish.platforms, str(wish.source))
+            return Sighting(wish, source, expected, target, reduced)
+        is_there = target is not None and target.digest == source.digest
+        if not is_there and not wish.platforms.index_only:
+            await check_lone_platform(self._reader, wish, await self._once.get_manifest(where))
+        return Sighting(wish, source, source, target)
+
+    async def look_into(self, sighting: Sighting, *, contents: bool) -> Sighting | Trouble:
+        """See what belongs to an image beside its tag, if its entry wants that; without `contents` only that something
+        is lacking matters.
+        """
+        rules = sighting.wish.entry.copy
+        if not _is_deep(sighting, contents=contents):
+            return sighting
+        try:
+            if rules.force_recursive and sighting.in_sync:
+                sighting = replace(sighting, lost=await lost_content(self._once, sighting, self._contents))
+            if rules.referrers or rules.digest_tags:
+                tags = await self._once.list_tags(sighting.wish.source.repository) if rules.digest_tags else None
+                sighting = await self._attachments.at(sighting, tags)
+        except TransshipError as error:
+            return Trouble(sighting.wish.entry.name, str(sighting.wish.target), str(error))
+        return sighting
+
+
+def _is_deep(sighting: Sighting, *, contents: bool) -> bool:
+    """Tell whether an image is looked into; `fastCheck` spares those whose tag is right (semantics B11.4)."""
+    if sighting.expected is None or sighting.is_unsupported:
+        return False
+    return not sighting.wish.entry.copy.fast_copy if sighting.in_sync else contents and sighting.is_changing
