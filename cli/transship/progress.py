@@ -125,4 +125,4 @@ def ending(result: Result) -> str:
     line = f"{result.status.value}: {change.target} {digests(change)}"
     if result.message:
         return f"{line}: {result.message}"
-    return f"{line} ({size(result.traffic.sent)} sent)" if result.traffic.manifests else line
+    return f"{line} ({size(result.traffic.sent)} sent)" if result.traffic.is_any else line

@@ -56,6 +56,8 @@ async def registries(desired: Desired | None, targets: Collection[Repository] = 
 def _targets(desired: Desired) -> Iterator[Repository]:
     """Name the targets that the configuration names; those below a registry are learnt as they are written to."""
     for entry in desired.entries:
+        if entry.copy.referrer_target is not None:
+            yield entry.copy.referrer_target
         match entry.scope:
             case ImageScope(_, target):
                 yield target.repository

@@ -151,6 +151,6 @@ def _not_begun(change: Change) -> Result:
 
 def _unknown(change: Change) -> str:
     return (
-        f"{change.target}: this version of transship cannot carry out a change of this kind: {change.action}; "
+        f"this version of transship cannot carry out a change of this kind: {change.action}; "
         "apply the plan with the version that made it, or plan again"
     )

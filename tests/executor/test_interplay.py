@@ -343,6 +343,6 @@ def test_an_action_that_this_version_does_not_know_how_to_do_is_a_failure() -> N
     outcome = asyncio.run(apply(made, world))
     assert statuses(outcome) == [Status.FAILED, Status.DONE, Status.DONE]
     assert outcome.results[0].message == (
-        "dst.io/app:0: this version of transship cannot carry out a change of this kind: delete; "
+        "this version of transship cannot carry out a change of this kind: delete; "
         "apply the plan with the version that made it, or plan again"
     )
