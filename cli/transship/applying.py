@@ -26,8 +26,8 @@ from transship_planner.desired import Desired
 from transship_planner.errors import PlanError, StalePlanError
 from transship_planner.plan import Action, Plan
 from transship_planner.planfile import PlanFile, read
-from transship_registry.ports import RegistryWriter
 from transship_registry.reference import Repository
+from transship_registry.registries import Registries
 from transship_state.filestore import FileStore
 
 
@@ -38,7 +38,7 @@ async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Pat
     if desired is not None:
         _check_config(saved, desired, plan_file)
     hooks = hooks_of(desired, saved, wanted=with_hooks)
-    async with registries(desired, frozenset(_written(saved.plan))) as opened:
+    async with registries(desired) as opened:
         code = await _carry_out(invocation, saved, opened, desired, state_store(desired, state_file), hooks)
     return most_specific(Exit(code), _unplanned(saved))
 
@@ -72,11 +72,12 @@ async def apply_now(
 async def _carry_out(
     invocation: Invocation,
     saved: PlanFile,
-    registry: RegistryWriter,
+    registry: Registries,
     desired: Desired | None,
     store: FileStore | None,
     hooks: Hooks,
 ) -> int:
+    registry.add_targets(_written(saved.plan))  # what mirrors say of them may be out of date
     with ExitStack() as stack:
         recorder = None
         if store is not None:

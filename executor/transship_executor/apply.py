@@ -135,12 +135,12 @@ class _Run:
             lambda count: self._watcher.bytes_sent(change, count),
         )
         try:
-            status = await self._changer.make(change, job)
+            status, message = await self._changer.make(change, job), ""
         except ConflictError as error:
-            return Result(change, Status.CONFLICT, str(error), job.traffic)
+            status, message = Status.CONFLICT, str(error)
         except TransshipError as error:
-            return Result(change, Status.FAILED, str(error), job.traffic)
-        return Result(change, status, traffic=job.traffic, warnings=tuple(job.warnings))
+            status, message = Status.FAILED, str(error)
+        return Result(change, status, message, job.traffic, tuple(job.warnings))
 
 
 def _not_begun(change: Change) -> Result:

@@ -146,6 +146,19 @@ def test_what_is_left_behind_is_told_once_though_it_is_tried_twice() -> None:
     assert result.warnings.count(f"dst.io/app:1: left behind: {kind}") == 1
 
 
+def test_what_is_left_behind_is_told_though_the_change_fails_later() -> None:
+    """The tag could not be written; that the SBOM was refused is worth knowing all the same."""
+    world = signed("1")
+    entry = whole(wishes.image("src.io/app:1", "dst.io/app:1"), refused_referrers=RefusedArtifactPolicy.WARN)
+    made = plan(world, entry)
+    kind = RegistryError("PUT manifest", "dst.io/app", "MANIFEST_INVALID: unknown media type", status=400)
+    world.fail["put_manifest", f"dst.io/app@{SBOM.digest}"] = kind
+    world.fail["put_manifest", "dst.io/app:1"] = RegistryError("PUT manifest", "dst.io/app:1", "403", status=403)
+    (result,) = asyncio.run(apply(made, world)).results
+    assert (result.status, result.message) == (Status.FAILED, "PUT manifest dst.io/app:1: 403")
+    assert f"dst.io/app:1: left behind: {kind}" in result.warnings
+
+
 def _in_order(made: Plan) -> list[str]:
     return [str(each.digest) for change in made.changes for each in change.attached]
 
