@@ -57,12 +57,12 @@ class Changer:
     async def _mend(self, change: Change, job: Job) -> bool:
         """Bring what the target has lost of an image; the manifests above that are sent again, though it has them."""
         job.doubted |= {each.digest for each in change.content.manifests if not each.present}
-        await self._copier.bring(job, await self._approved(change))
+        await self._copier.bring(job, await self._approved(change, job))
         await self._attacher.attach(change, job)
         return True
 
     async def _bring_and_tag(self, change: Change, job: Job) -> bool:
-        manifest = await self._approved(change)
+        manifest = await self._approved(change, job)
         await self._copier.bring(job, manifest)
         if change.attached:
             # What is attached follows its subject and precedes the tag: nobody finds the image without its signatures.
@@ -75,8 +75,14 @@ class Changer:
             job.traffic += Traffic(manifests=1)
         return True
 
-    async def _approved(self, change: Change) -> Manifest:
-        """Return the manifest that was approved, by its digest, or raise `ContentError`."""
+    async def _approved(self, change: Change, job: Job) -> Manifest:
+        """Return the manifest that was approved, which is a pull only once, also when the work is done again."""
+        if job.approved is None:
+            job.approved = await self._fetch(change)
+        return job.approved
+
+    async def _fetch(self, change: Change) -> Manifest:
+        """Fetch the manifest that was approved, by its digest, or raise `ContentError`."""
         assert change.after is not None
         assert change.source_digest is not None
         if not change.platforms_wanted:

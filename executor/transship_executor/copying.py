@@ -28,8 +28,9 @@ _Content: TypeAlias = tuple[str, Digest]
 class Job:
     """One image on its way from `source` to `target`, and what it has moved so far.
 
-    `on_bytes` is told of every piece that is sent. What the target said it had, and then did not know, is `doubted`: it
-    is sent again whatever the target says; with `doubt_all`, so is everything.
+    `on_bytes` is told of every piece that is sent; `approved` is the image's manifest, once it has been fetched. What
+    the target said it had, and then did not know, is `doubted`: it is sent again whatever the target says; with
+    `doubt_all`, so is everything.
     """
 
     source: Repository
@@ -40,6 +41,7 @@ class Job:
     doubted: frozenset[Digest] = frozenset()
     doubt_all: bool = False
     warnings: list[str] = field(default_factory=list[str])
+    approved: Manifest | None = None
 
     def doubts(self, digest: Digest) -> bool:
         """Whether the target is not to be believed when it says that it has this."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
@@ -125,8 +125,19 @@ def files(monkeypatch: pytest.MonkeyPatch) -> list[IO[bytes]]:
     return opened
 
 
-def run(made: Mirror, at_once: int, trouble: str = "", moment: int = -1) -> tuple[Outcome, list[str]]:
-    """Apply with a trouble at a step; return the outcome, and the steps that it took. Nothing may be left running."""
+def run(
+    made: Mirror, at_once: int, files: Sequence[IO[bytes]], trouble: str = "", moment: int = -1
+) -> tuple[Outcome, list[str]]:
+    """Apply with a trouble at a step; return the outcome, and the steps that it took.
+
+    Nothing may be left running, and no file open once the last change has ended.
+    """
+    ended: set[str] = set()
+
+    async def note_end(entry: str, _: Sequence[Result]) -> None:
+        ended.add(entry)
+        if len(ended) == len(made.entries):
+            assert all(file.closed for file in files)
 
     async def scenario() -> tuple[Outcome, list[str]]:
         def meet(number: int, method: str, arguments: tuple[Any, ...]) -> None:
@@ -140,7 +151,8 @@ def run(made: Mirror, at_once: int, trouble: str = "", moment: int = -1) -> tupl
                 raise MissingContentError(method, str(arguments[0]), "MANIFEST_BLOB_UNKNOWN", digests=())
 
         registry = Stepping(made.world, meet)
-        task = asyncio.create_task(apply(made.plan, cast(RegistryWriter, registry), images_at_once=at_once))
+        work = apply(made.plan, cast(RegistryWriter, registry), images_at_once=at_once, after_entry=note_end)
+        task = asyncio.create_task(work)
         async with asyncio.timeout(20):
             outcome = await task
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -177,22 +189,22 @@ def test_whatever_goes_wrong_at_any_step_the_same_plan_again_converges(
     made = fresh.copy()
     actions = [change.action for change in made.plan.changes]
     assert actions == [Action.UPDATE, Action.CREATE, Action.CREATE, Action.REFRESH, Action.CREATE]
-    smooth, steps = run(made, at_once)
+    smooth, steps = run(made, at_once, files)
     assert _ends(smooth.results) == {Status.DONE}
     for moment, method in enumerate(steps):
         if trouble == "forgetful" and method != "put_manifest":
             continue
         made = fresh.copy()
-        first, _ = run(made, at_once, trouble, moment)
+        first, _ = run(made, at_once, files, trouble, moment)
         assert first.interrupted is (trouble == "killed")
         if trouble == "forgetful":
             assert _ends(first.results) <= {Status.DONE, Status.ALREADY}  # sent again for one is there for another
         check_tags(made.world)
-        again, _ = run(made, at_once)
+        again, _ = run(made, at_once, files)
         assert _ends(again.results) <= {Status.DONE, Status.ALREADY}
         check_tags(made.world)
         assert plan(made.world, made.entries).changes == ()
-        third, _ = run(made, at_once)
+        third, _ = run(made, at_once, files)
         assert _ends(third.results) == {Status.ALREADY}
         assert made.world.writes() == []
     assert files
