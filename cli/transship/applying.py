@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -24,9 +24,10 @@ from transship_executor.remembering import has_to_remember, remember
 from transship_planner.config import config_digest
 from transship_planner.desired import Desired
 from transship_planner.errors import PlanError, StalePlanError
-from transship_planner.plan import Action
+from transship_planner.plan import Action, Plan
 from transship_planner.planfile import PlanFile, read
-from transship_registry.ports import RegistryWriter
+from transship_registry.reference import Repository
+from transship_registry.registries import Registries
 from transship_state.filestore import FileStore
 
 
@@ -36,9 +37,8 @@ async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Pat
     desired = load_config(invocation) if find_config(invocation) else None
     if desired is not None:
         _check_config(saved, desired, plan_file)
-    targets = {change.target.repository for change in saved.plan.changes}
     hooks = hooks_of(desired, saved, wanted=with_hooks)
-    async with registries(desired, targets) as opened:
+    async with registries(desired) as opened:
         code = await _carry_out(invocation, saved, opened, desired, state_store(desired, state_file), hooks)
     return most_specific(Exit(code), _unplanned(saved))
 
@@ -72,11 +72,12 @@ async def apply_now(
 async def _carry_out(
     invocation: Invocation,
     saved: PlanFile,
-    registry: RegistryWriter,
+    registry: Registries,
     desired: Desired | None,
     store: FileStore | None,
     hooks: Hooks,
 ) -> int:
+    registry.add_targets(_written(saved.plan))  # what mirrors say of them may be out of date
     with ExitStack() as stack:
         recorder = None
         if store is not None:
@@ -104,6 +105,15 @@ async def _only_hooks(hooks: Hooks) -> Exit:
     if outcome.failed_hooks:
         sys.stdout.write(render_outcome(outcome))
     return of_outcome(outcome)
+
+
+def _written(plan: Plan) -> Iterator[Repository]:
+    """Name the repositories that a plan writes to; one may be named several times."""
+    for change in plan.pending:
+        yield change.target.repository
+        yield from (each.target for each in change.attached)
+        if change.backup is not None:
+            yield change.backup.repository
 
 
 def _remember(saved: PlanFile, store: FileStore | None) -> None:

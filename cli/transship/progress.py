@@ -80,12 +80,18 @@ class Lines:
 
 
 class Bars:
-    """One bar for the whole plan, and one for each change under way."""
+    """One bar for the whole plan, and one for each change under way.
+
+    The whole is what was foretold: of a change that has ended nothing is left, though it may have sent less.
+    """
 
     def __init__(self, progress: "Progress", plan: Plan) -> None:
         self._progress = progress
-        self._total = progress.add_task("in all", total=plan.forecast.transfer)
+        self._all = plan.forecast.transfer
+        self._total = progress.add_task("in all", total=self._all)
         self._bars: dict[str, TaskID] = {}
+        self._sent = 0
+        self._behind = 0
 
     def change_started(self, change: Change) -> None:
         """Show a bar for the change."""
@@ -100,12 +106,19 @@ class Bars:
     def bytes_sent(self, change: Change, count: int) -> None:
         """Move the change's bar, and that of the whole."""
         self._progress.update(self._bars[str(change.target)], advance=count, visible=True)
-        self._progress.advance(self._total, count)
+        self._sent += count
+        self._show_total()
 
     def change_ended(self, result: Result) -> None:
         """Replace the bar by a line."""
         self._progress.remove_task(self._bars.pop(str(result.change.target)))
+        self._behind += result.change.transfer
+        self._show_total()
         self._progress.console.print(ending(result), markup=False, highlight=False)
+
+    def _show_total(self) -> None:
+        """Never go back: one change may send what another one was to bring, or send it again."""
+        self._progress.update(self._total, completed=min(self._all, max(self._sent, self._behind)))
 
 
 def waiting(change: Change, delay: Delay) -> str:
@@ -125,4 +138,4 @@ def ending(result: Result) -> str:
     line = f"{result.status.value}: {change.target} {digests(change)}"
     if result.message:
         return f"{line}: {result.message}"
-    return f"{line} ({size(result.traffic.sent)} sent)" if result.traffic.manifests else line
+    return f"{line} ({size(result.traffic.sent)} sent)" if result.traffic.is_any else line

@@ -1,15 +1,19 @@
 """What an apply did, in words."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
 
-from transship_executor.outcome import Outcome, Status
+from transship_executor.outcome import Outcome, Result, Status
+from transship_planner.plan import Action
 from transship_planner.render.wording import plural, size
 
-_TOLD = {
+_TOLD: Final[Mapping[Status | Action, str]] = {
     Status.CONFLICT: "conflict",
     Status.FAILED: "failed",
-    Status.SKIPPED: "skipped",
     Status.NOT_STARTED: "not done",
+    Action.BLOCKED: "blocked",
+    Action.HELD: "held",
 }
 
 
@@ -20,19 +24,20 @@ def render_outcome(outcome: Outcome) -> str:
 
 def _lines(outcome: Outcome) -> Iterator[str]:
     for result in outcome.results:
-        if result.status in _TOLD:
-            about = "" if result.status is Status.CONFLICT else f"{result.change.target}: "
-            yield f"{_TOLD[result.status]}: {about}{result.message}"
+        if (how := _how(result)) in _TOLD:
+            about = "" if how is Status.CONFLICT else f"{result.change.target}: "
+            yield f"{_TOLD[how]}: {about}{result.message}"
         yield from (f"warning: {warning}" for warning in result.warnings)
     yield from (f"hook failed: {failure}" for failure in outcome.failed_hooks)
     if outcome.interrupted:
         yield "Interrupted. Apply the same plan again to go on; no tag points at incomplete content."
     counts = [f"{outcome.count(Status.DONE)} applied", f"{outcome.count(Status.ALREADY)} already as planned"]
-    counts += [f"{count} {words}" for status, words in _TOLD.items() if (count := outcome.count(status))]
+    ends = Counter(map(_how, outcome.results))
+    counts += [f"{ends[how]} {words}" for how, words in _TOLD.items() if ends[how]]
     counts += [f"{plural(len(outcome.failed_hooks), 'hook')} failed"] if outcome.failed_hooks else []
     yield f"Apply: {', '.join(counts)}."
     traffic = outcome.traffic
-    if traffic.manifests:
+    if traffic.is_any:
         yield (
             f"Transferred {size(traffic.sent)} in {plural(traffic.blobs_sent, 'blob')}; "
             f"{traffic.blobs_mounted} mounted, {traffic.blobs_present} already there; "
@@ -40,3 +45,8 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         )
     elif outcome.results and not outcome.count(Status.FAILED) and not outcome.interrupted:
         yield "Nothing was written."
+
+
+def _how(result: Result) -> Status | Action:
+    """Return how a change ended, or why it was not begun at all."""
+    return result.change.action if result.status is Status.SKIPPED else result.status

@@ -1,7 +1,7 @@
 """Put the rooms together: configuration, registries and state, as a command needs them."""
 
 import os
-from collections.abc import AsyncGenerator, Collection, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -35,17 +35,16 @@ def load_config(invocation: Invocation) -> Desired:
 
 
 @asynccontextmanager
-async def registries(desired: Desired | None, targets: Collection[Repository] = ()) -> AsyncGenerator[Registries]:
+async def registries(desired: Desired | None) -> AsyncGenerator[Registries]:
     """Open the registries and layouts with the settings of the configuration, or with the defaults without one.
 
-    `targets` are never read from a mirror, which may lag behind; those of the configuration need not be named.
+    Its targets are never read from a mirror, which may lag behind.
     """
-    wanted = {*targets, *(_targets(desired) if desired else ())}
     async with open_registries(
         desired.hosts if desired else (),
         user_agent=desired.user_agent if desired else "",
         skip_docker_config=desired.skip_docker_config if desired else False,
-        targets=wanted,
+        targets=set(_targets(desired)) if desired else (),
         target_prefixes=set(_prefixes(desired)) if desired else (),
         chunk_max=desired.blob_limit if desired else 0,
     ) as opened:
@@ -55,7 +54,7 @@ async def registries(desired: Desired | None, targets: Collection[Repository] = 
 
 
 def _targets(desired: Desired) -> Iterator[Repository]:
-    """Name the repositories that the configuration writes to, as far as they have a name in it."""
+    """Name the targets that the configuration names; those below a registry, and of backups, the plan names."""
     for entry in desired.entries:
         match entry.scope:
             case ImageScope(_, target):

@@ -7,9 +7,9 @@ rest crosses the wire (architecture §5, §11).
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from transship_executor.outcome import Traffic
@@ -28,8 +28,9 @@ _Content: TypeAlias = tuple[str, Digest]
 class Job:
     """One image on its way from `source` to `target`, and what it has moved so far.
 
-    `on_bytes` is told of every piece that is sent. What the target said it had, and then did not know, is `doubted`: it
-    is sent again whatever the target says; with `doubt_all`, so is everything.
+    `on_bytes` is told of every piece that is sent; `approved` is the image's manifest, once it has been fetched. What
+    the target said it had, and then did not know, is `doubted`: it is sent again whatever the target says; with
+    `doubt_all`, so is everything.
     """
 
     source: Repository
@@ -40,10 +41,20 @@ class Job:
     doubted: frozenset[Digest] = frozenset()
     doubt_all: bool = False
     warnings: list[str] = field(default_factory=list[str])
+    approved: Manifest | None = None
 
     def doubts(self, digest: Digest) -> bool:
         """Whether the target is not to be believed when it says that it has this."""
         return self.doubt_all or digest in self.doubted
+
+    @contextmanager
+    def between(self, source: Repository, target: Repository) -> Generator["Job"]:
+        """Go another way with the same job; what that moves counts here, however it ends."""
+        moving = replace(self, source=source, target=target, traffic=Traffic())
+        try:
+            yield moving
+        finally:
+            self.traffic += moving.traffic
 
 
 class Copier:
@@ -55,14 +66,15 @@ class Copier:
         self._locks: defaultdict[_Content, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._holders: defaultdict[_Content, dict[Repository, None]] = defaultdict(dict)
         self._stored: set[_Content] = set()
+        self._complete: set[_Content] = set()
 
     async def bring(self, job: Job, manifest: Manifest) -> None:
         """Make everything that `manifest` points at present in the target repository, but not the manifest itself."""
         content = (str(job.target), manifest.digest)
         async with self._locks[content]:
-            if job.doubted or job.doubt_all or not await self._is_stored(job, manifest.digest):
+            if not await self._is_complete(job, manifest.digest):
                 await self._bring_parts(job, manifest)
-                self._stored.add(content)
+                self._complete.add(content)
 
     async def _bring_parts(self, job: Job, manifest: Manifest) -> None:
         parts = {part.digest: part for part in (*manifest.blobs, *manifest.children) if self._is_wanted(job, part)}
@@ -88,6 +100,12 @@ class Copier:
             await self._registry.put_manifest(job.target.at(part.digest), manifest)
             job.traffic += Traffic(manifests=1)
             self._stored.add(content)
+
+    async def _is_complete(self, job: Job, digest: Digest) -> bool:
+        """Whether the target repository has all that the manifest points at; it need not have the manifest yet."""
+        if job.doubted or job.doubt_all:
+            return False
+        return (str(job.target), digest) in self._complete or await self._is_stored(job, digest)
 
     async def _is_stored(self, job: Job, digest: Digest) -> bool:
         """Whether the target repository has the manifest, and so, as registries check on PUT, all that it points at."""

@@ -58,8 +58,9 @@ class _Occasion:
 class Hooks:
     """The hooks of one run of a plan: those of `entries`, and those that run `last`.
 
-    `environment` is what they inherit. In a list of hooks each waits for the one before; one that fails ends the list,
-    unless its failure is tolerated. What the plan refuses, or could not plan, counts as failed.
+    An entry with several targets is among the entries once for each, all by one name: its hooks run once for all of
+    them. `environment` is what they inherit. In a list of hooks each waits for the one before; one that fails ends the
+    list, unless its failure is tolerated. What the plan refuses, or could not plan, counts as failed.
     """
 
     def __init__(
@@ -72,7 +73,10 @@ class Hooks:
         environment: Mapping[str, str],
         watcher: HookWatcher,
     ) -> None:
-        self._entries = {entry.name: entry for entry in entries if entry.post_sync}
+        self._entries: dict[str, list[Entry]] = {}
+        for entry in entries:
+            if entry.post_sync:
+                self._entries.setdefault(entry.name, []).append(entry)
         self._last = last
         self._digest = digest
         blocked = (change.entry for change in plan.changes if change.action is Action.BLOCKED)
@@ -84,14 +88,14 @@ class Hooks:
 
     async def after_entry(self, name: str, results: Sequence[Result]) -> None:
         """Run the hooks of an entry, if something of it was copied without an error."""
-        entry = self._entries.get(name)
+        copies = self._entries.get(name)
         copied = _copied(results)
-        if entry is None or not copied:
+        if copies is None or not copied:
             return
         self._begun.add(name)
         failed = _failed(results) + self._undone[name]
-        source, target = str(entry.scope.source), str(entry.scope.target)
-        await self._run_list(name, entry.post_sync, _Occasion(name, source, target, copied, failed, not failed))
+        source, target = str(copies[0].scope.source), "\n".join(str(each.scope.target) for each in copies)
+        await self._run_list(name, copies[0].post_sync, _Occasion(name, source, target, copied, failed, not failed))
 
     async def after_all(self, outcome: Outcome) -> Outcome:
         """Run the hooks that come last, unless the run was interrupted; return the outcome with what hooks add to it.
@@ -116,9 +120,9 @@ class Hooks:
     def _note_what_did_not_run(self, outcome: Outcome) -> None:
         """Note the entries of which something was copied, and that were not yet done: no later run makes up for it."""
         copied = {result.change.entry for result in outcome.results if result.status is Status.DONE}
-        for name, entry in self._entries.items():
+        for name, copies in self._entries.items():
             if name in copied - self._begun:
-                self._fail(name, 0, entry.post_sync, "not run, because the run was interrupted")
+                self._fail(name, 0, copies[0].post_sync, "not run, because the run was interrupted")
 
     async def _run_list(self, owner: str, hooks: Sequence[Hook], occasion: _Occasion) -> None:
         for position, hook in enumerate(hooks):
@@ -172,7 +176,7 @@ class Hooks:
 
 
 def _copied(results: Iterable[Result]) -> tuple[str, ...]:
-    """Name what was copied in this run: each target tag with its digest."""
+    """Name what was copied in this run: each target tag with its digest, also where only what it lacked was brought."""
     return tuple(
         str(result.change.target.expecting(result.change.after.digest))
         for result in results

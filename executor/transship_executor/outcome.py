@@ -31,6 +31,11 @@ class Traffic:
     blobs_present: int = 0
     manifests: int = 0
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anything was written at a target."""
+        return bool(self.blobs_sent or self.blobs_mounted or self.manifests)
+
     def __add__(self, other: "Traffic") -> "Traffic":
         return Traffic(
             self.sent + other.sent,

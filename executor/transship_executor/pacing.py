@@ -48,15 +48,16 @@ class Pacing:
         self._accounts: dict[Repository, _Account] = {}
         self._looks: dict[_Account, _Look] = {}
 
-    async def wait(self, change: Change) -> None:
+    async def wait(self, change: Change) -> bool:
         """Return when enough pulls are left, or the source states no quota; just as many as `min` are enough.
 
-        Meanwhile the change's place among the images at once is given up. Raises `RegistryError` when the source
-        cannot be asked, and `RateLimitedError` when more shall be left than there ever is.
+        Tells whether that took any time, in which the change's place among the images at once was given up. Raises
+        `RegistryError` when the source cannot be asked, and `RateLimitedError` when more shall be left than there ever
+        is.
         """
         rule = change.ratelimit
         if rule is None or change.source_digest is None:
-            return
+            return False
         source, since = change.source.at(change.source_digest), -inf
         while (look := await self._look(source, rule, since)) is not None and look.quota.remaining < rule.min:
             _check_hope(source, rule, look.quota)
@@ -66,6 +67,7 @@ class Pacing:
             look.told.add(rule.min)
             async with self._slots.given_up():
                 await self._timing.sleep(again_s)
+        return since > -inf
 
     async def _look(self, source: Reference, rule: RateLimit, since: float) -> _Look | None:
         """Return what is left; that it was too little for the same account is believed for a period.

@@ -28,6 +28,10 @@ class Registries:
         self.layouts = layouts
         self.credentials = credentials
 
+    def add_targets(self, repositories: Iterable[Repository]) -> None:
+        """Name more repositories that mirrors never answer for: those about to be written, where what is is checked."""
+        self.http.add_targets(repositories)
+
     async def head_manifest(self, reference: Reference) -> Descriptor | None:
         """Return media type, digest and size of the manifest; None when it is absent."""
         return await self._at(reference.repository).head_manifest(reference)

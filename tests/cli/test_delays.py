@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from transship.progress import Bars, Lines
 from transship_executor.watching import Delay, Watcher
-from transship_planner.plan import Action, Change, ConfigPin, Plan
+from transship_planner.plan import Action, Change, ConfigPin, Forecast, Plan
 from transship_registry.digest import Digest
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference
@@ -26,6 +26,7 @@ PLAN = Plan(
     tool_version="0",
     config=ConfigPin(digest=Digest.of(b""), dialect="regsync"),
     changes=(CHANGE,),
+    forecast=Forecast(transfer=10),
 )
 LINE = "delaying for rate limit: docker.io has 3 of 100 pulls left, min 20; looking again in 300 s"
 

@@ -22,6 +22,7 @@ from transship_planner.observe import observe
 from transship_planner.plan import Action, ConfigPin, Plan, Problem
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
+from transship_registry.reference import Repository
 
 CIRCUMSTANCES = Circumstances(tool_version="0", config=ConfigPin(digest=Digest.of(b""), dialect="regsync"))
 PLAN_DIGEST = Digest.of(b"plan")
@@ -185,6 +186,45 @@ def test_what_was_not_planned_or_is_refused_counts_as_failed() -> None:
         "0 of b",
         "last: failed 3 2",
     ]
+
+
+def test_the_hooks_of_an_entry_with_several_targets_run_once_for_all_of_them() -> None:
+    """They are told all targets, one a line, and what was copied to each."""
+    house = House([mirror("a", 'echo "$TRANSSHIP_TARGET"; echo $TRANSSHIP_COPIED; cat "$TRANSSHIP_IMAGES_FILE"')])
+    (entry,) = house.entries
+    other = wishes.repository("src.io/a", "other.io/a")
+    house.entries = (entry, replace(entry, scope=other.scope))
+    house.plan = diff(
+        asyncio.run(observe(replace(wishes.desired(), entries=tuple(house.entries)), house.world)), CIRCUMSTANCES
+    )
+    house.run()
+    assert house.heard.lines == [
+        "dst.io/a",
+        "other.io/a",
+        "4",
+        copied("a", "1"),
+        copied("a", "2"),
+        copied("a", "1").replace("dst", "other"),
+        copied("a", "2").replace("dst", "other"),
+    ]
+
+
+def test_a_refresh_that_brings_something_counts_as_copied_and_one_that_does_not_does_not() -> None:
+    """The image at the target is not what it was; the second time it is."""
+    house = House([mirror("a", TELL)])
+    house.world.seed("src.io/a:untagged", images.artifact(images.single("a1"), seed="sbom"))
+    del house.world.shelves[Repository.parse("src.io/a")].tags["untagged"]
+    for tag in ("1", "2"):
+        house.world.seed(f"dst.io/a:{tag}", images.single("a" + tag))
+    (entry,) = house.entries
+    house.entries = (replace(entry, copy=replace(entry.copy, referrers=True)),)
+    house.plan = diff(asyncio.run(observe(wishes.desired(*house.entries), house.world)), CIRCUMSTANCES)
+    assert [change.action for change in house.plan.changes] == [Action.REFRESH]
+    house.run()
+    assert house.heard.lines == ["sync[0]/src.io/a/dst.io/a/ok/1/0", f"{PLAN_DIGEST} inherited", copied("a", "1")]
+    house.heard.lines.clear()
+    house.run()
+    assert house.heard.lines == []
 
 
 def test_the_last_hooks_run_when_there_was_nothing_to_apply() -> None:

@@ -69,6 +69,43 @@ def test_targets_beside_the_source_do_not_wait_in_a_circle(tmp_path: Path, concu
         assert set(blobs.values()) == {1}
 
 
+@pytest.mark.parametrize("concurrent", [1, 2])
+@pytest.mark.parametrize("referrers_api", [True, False])
+def test_signatures_backups_and_several_targets_do_not_wait_in_a_circle(
+    tmp_path: Path, concurrent: int, *, referrers_api: bool
+) -> None:
+    """Tags of one image share what is attached, old images are kept in another repository, and hosts are narrow."""
+    options = Options(mounts=False, referrers_api=referrers_api)
+    with RegistryServer(options) as server, RegistryServer(options) as other:
+        new, old = images.multi_platform("new", size=100_000), images.single("old", layers=4, size=100_000)
+        sboms = [images.artifact(image, seed=image.digest) for image in new.manifests()]
+        images.push(server.url, "team/app", "1", new, referrers=sboms)
+        images.push(server.url, "team/app", "latest", new)
+        for tag in ("1", "latest"):
+            images.push(server.url, "copy", tag, old)
+            images.push(other.url, "app", tag, old)
+        server.requests.clear()
+        configure(
+            tmp_path,
+            f"{server.host}/team/app",
+            f"{server.host}/copy",
+            f"{other.host}/app",
+            "ocidir://layout",
+            hosts=(server.host, other.host),
+            extra=f", reqConcurrent: {concurrent}",
+        )
+        attic = f"{server.host}/attic/app:{{{{ .Ref.Tag }}}}-{{{{ len .Ref.Registry }}}}-{{{{ len .Ref.Repository }}}}"
+        with (tmp_path / "mirror.yaml").open("a") as file:
+            file.write(f"    referrers: true\n    backup: '{attic}'\n")
+        done = transship("once", "-c", "mirror.yaml", cwd=tmp_path, timeout_s=60)
+        assert done.code == 0, done.out + done.err
+        assert "Apply: 6 applied, 0 already as planned.\n" in done.out
+        read = Counter(request.path for request in server.requests.select("GET", "/team/app/blobs/sha256:"))
+        assert set(read.values()) == {1}
+        again = transship("check", "-c", "mirror.yaml", cwd=tmp_path)
+        assert (again.code, again.out) == (0, "In sync: 6 tags as the configuration wants.\n")
+
+
 def test_a_target_that_is_down_does_not_keep_the_other_from_what_it_needs(tmp_path: Path) -> None:
     """The failure is that target's own, and the others are filled."""
     with RegistryServer(Options()) as server, RegistryServer(Options()) as other:

@@ -112,7 +112,9 @@ def test_a_saved_plan_with_all_changes_held_is_remembered(
     assert run(tmp_path, "plan", "--state", "state.json", "-o", "plan.json").code == 0
     applied = run(tmp_path, "apply", "--state", "state.json", "plan.json")
     assert applied.code == 0, applied.err
-    assert applied.err.startswith(f"skipped: {mirror.host}/app:stable")
+    assert applied.err == ""
+    assert applied.out.startswith(f"held: {mirror.host}/app:stable: ")
+    assert applied.out.endswith("Apply: 0 applied, 0 already as planned, 1 held.\nNothing was written.\n")
     assert [seen["digest"] for seen in state(tmp_path)["seen"]] == [IMAGE.digest]
     assert mirrored(mirror) == {}
 

@@ -195,6 +195,12 @@ def test_what_is_written_to_is_never_read_from_a_mirror() -> None:
             await client.head_manifest(REPOSITORY.tag("3"))
         assert hosts(transport) == ["registry-1.docker.io"]
 
+        client, transport = mirrored({})
+        async with client:
+            client.add_targets([REPOSITORY])
+            await client.head_manifest(REPOSITORY.tag("3"))
+        assert hosts(transport) == ["registry-1.docker.io"]
+
         other = Repository.parse("busybox")
         client, transport = mirrored(
             {"registry-1.docker.io": lambda request: httpx.Response(202 if request.method == "DELETE" else 404)}

@@ -1,6 +1,6 @@
 """Registries over HTTP: the port's methods, for any number of hosts at once (OCI distribution-spec 1.1)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from ssl import SSLContext
@@ -73,6 +73,10 @@ class HttpRegistry:
         self._sessions: dict[tuple[Repository, Digest], upload_session.UploadSession] = {}
         self._abandoned: list[upload_session.UploadSession] = []
         self._referrers = Referrers(self._timing.clock)
+
+    def add_targets(self, repositories: Iterable[Repository]) -> None:
+        """Name more repositories that are never to be read from a mirror."""
+        self._targets.update(repositories)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,0 +1,21 @@
+"""Keep the image that a target tag is about to leave (semantics B11, "Backup")."""
+
+from transship_executor.copying import Copier, Job
+from transship_executor.outcome import Traffic
+from transship_planner.plan import Change
+from transship_registry.ports import RegistryWriter
+
+
+async def back_up(registry: RegistryWriter, copier: Copier, change: Change, job: Job) -> None:
+    """Keep what the target tag points at, as it was approved; when that fails, the tag stays where it is."""
+    if change.backup is None or change.before is None:
+        return
+    kept = await registry.head_manifest(change.backup)
+    if kept is not None and kept.digest == change.before.digest:
+        return
+    manifest = await registry.get_manifest(change.target.at(change.before.digest))
+    if change.backup.repository != change.target.repository:
+        with job.between(change.target.repository, change.backup.repository) as moving:
+            await copier.bring(moving, manifest)
+    await registry.put_manifest(change.backup, manifest)
+    job.traffic += Traffic(manifests=1)
