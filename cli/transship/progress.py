@@ -75,8 +75,8 @@ class Lines:
         """Say nothing."""
 
     def change_ended(self, result: Result) -> None:
-        """Say how the change ended."""
-        LOG.info("%s", ending(result))
+        """Say how the change ended; what was left alone is told once, in the summary."""
+        LOG.log(logging.DEBUG if result.status is Status.SKIPPED else logging.INFO, "%s", ending(result))
 
 
 class Bars:
@@ -103,9 +103,10 @@ class Bars:
         self._progress.advance(self._total, count)
 
     def change_ended(self, result: Result) -> None:
-        """Replace the bar by a line."""
+        """Replace the bar by a line; what was left alone is told once, in the summary."""
         self._progress.remove_task(self._bars.pop(str(result.change.target)))
-        self._progress.console.print(ending(result), markup=False, highlight=False)
+        if result.status is not Status.SKIPPED:
+            self._progress.console.print(ending(result), markup=False, highlight=False)
 
 
 def waiting(change: Change, delay: Delay) -> str:

@@ -112,7 +112,8 @@ def test_a_saved_plan_with_all_changes_held_is_remembered(
     assert run(tmp_path, "plan", "--state", "state.json", "-o", "plan.json").code == 0
     applied = run(tmp_path, "apply", "--state", "state.json", "plan.json")
     assert applied.code == 0, applied.err
-    assert applied.err.startswith(f"skipped: {mirror.host}/app:stable")
+    assert applied.err == ""
+    assert applied.out.startswith(f"skipped: {mirror.host}/app:stable: min_age is 7d, ")
     assert [seen["digest"] for seen in state(tmp_path)["seen"]] == [IMAGE.digest]
     assert mirrored(mirror) == {}
 
