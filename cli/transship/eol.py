@@ -3,7 +3,6 @@
 import json
 import secrets
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +22,7 @@ from transship_planner.lifecycle.sources import products
 from transship_planner.observe import select
 from transship_planner.observed import Selected
 from transship_planner.plan import LifecycleStatus, TagLifecycle
-from transship_planner.render.lifecycles import as_lifecycles, lifecycle_table
+from transship_planner.render.lifecycles import as_lifecycles, lifecycle_counts, lifecycle_table
 from transship_planner.render.wording import plural
 from transship_registry.endoflife.cycles import Cycle, decode_cycles
 from transship_registry.errors import RegistryError
@@ -101,14 +100,8 @@ def _as_text(judge: Judge | None, selected: Selected, tags: tuple[TagLifecycle, 
     lines = [lifecycle_table(tags), ""] if tags else []
     lines += [f"problem: {trouble.entry} {trouble.reference}: {trouble.message}" for trouble in selected.troubles]
     lines += [f"warning: {warning}" for warning in _warnings(judge, selected, tags)]
-    lines.append(_summary(tags) if judge else "No entry has a lifecycle.")
+    lines.append(f"End of life: {lifecycle_counts(tags)}." if judge else "No entry has a lifecycle.")
     return "\n".join(lines) + "\n"
-
-
-def _summary(tags: tuple[TagLifecycle, ...]) -> str:
-    counts = Counter(tag.lifecycle.status for tag in tags)
-    told = [f"{counts[status]} {status.value}" for status in LifecycleStatus if counts[status]]
-    return f"End of life: {', '.join((plural(len(tags), 'tag'), *told))}."
 
 
 def _warnings(judge: Judge | None, selected: Selected, tags: tuple[TagLifecycle, ...]) -> tuple[str, ...]:

@@ -14,6 +14,10 @@ from typing import NoReturn
 import typer
 
 LOG = logging.getLogger("transship")
+_LOGGERS = (
+    LOG,
+    *(logging.getLogger(f"transship_{room}") for room in ("executor", "planner", "registry", "state")),
+)
 _LEVELS = {
     "trace": logging.DEBUG,
     "debug": logging.DEBUG,
@@ -47,9 +51,10 @@ class Invocation:
             self.fail(f"log level {self.verbosity!r} is unknown; expected debug, info, warn or error")
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_JsonLines() if self.log_format is LogFormat.JSON else _TextLines())
-        LOG.handlers[:] = [handler]
-        LOG.setLevel(level)
-        LOG.propagate = False
+        for logger in _LOGGERS:
+            logger.handlers[:] = [handler]
+            logger.setLevel(level)
+            logger.propagate = False
 
     @property
     def colors(self) -> bool:

@@ -393,6 +393,7 @@ def run() -> None:
     except typer.Abort:
         sys.exit(_INTERRUPTED)
     except typer.TyperException as error:
-        typer.echo(f"error: {error.format_message()} See transship --help.", err=True)
+        message = error.format_message().removesuffix(".")
+        typer.echo(f"error: {message}; see transship --help", err=True)
         sys.exit(_ERROR)
     sys.exit(code)

@@ -47,9 +47,11 @@ async def plan(
         saved = await make_plan(desired, opened, missing=missing, store=store, ignored=ignored)
     if out is not None:
         _write(out, encode(saved))
+    print_plan(saved, form)
+    if out is not None:
+        sys.stdout.flush()  # what comes next is the last line also where both streams are one pipe
         option = f" -c {shlex.quote(invocation.config)}" if invocation.config else ""
         LOG.info("The plan is in %s. Apply it with: transship apply%s %s", out, option, shlex.quote(str(out)))
-    print_plan(saved, form)
     pending = Exit.PENDING if detailed and saved.plan.pending else Exit.OK
     return most_specific(of_plan(saved.plan), pending)
 

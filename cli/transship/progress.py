@@ -75,8 +75,8 @@ class Lines:
         """Say nothing."""
 
     def change_ended(self, result: Result) -> None:
-        """Say how the change ended."""
-        LOG.info("%s", ending(result))
+        """Say how the change ended; what was left alone is told once, in the summary."""
+        LOG.log(logging.DEBUG if result.status is Status.SKIPPED else logging.INFO, "%s", ending(result))
 
 
 class Bars:
@@ -110,11 +110,12 @@ class Bars:
         self._show_total()
 
     def change_ended(self, result: Result) -> None:
-        """Replace the bar by a line."""
+        """Replace the bar by a line; what was left alone is told once, in the summary."""
         self._progress.remove_task(self._bars.pop(str(result.change.target)))
         self._behind += result.change.transfer
         self._show_total()
-        self._progress.console.print(ending(result), markup=False, highlight=False)
+        if result.status is not Status.SKIPPED:
+            self._progress.console.print(ending(result), markup=False, highlight=False)
 
     def _show_total(self) -> None:
         """Never go back: one change may send what another one was to bring, or send it again."""

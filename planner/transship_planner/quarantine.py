@@ -51,7 +51,7 @@ class Quarantine:
             return None
         evidence = self._evidence(sighting, source.digest)
         if evidence is None:
-            return Restraint(Action.HELD, self._unknown(entry, sighting.wish.source, source.digest))
+            return Restraint(Action.HELD, self._unknown(entry))
         until = _later(evidence.since, entry.min_age_s)
         if self._now >= until:
             return None
@@ -68,14 +68,14 @@ class Quarantine:
             found.append(_Evidence(sighting.pushed.at, f"by {sighting.pushed.told_by}"))
         return min(found, key=lambda evidence: evidence.since, default=None)
 
-    def _unknown(self, entry: Entry, source: Reference, digest: Digest) -> str:
+    def _unknown(self, entry: Entry) -> str:
         way_out = (
             "apply and once record in the state that they have seen it, and the time counts from then"
             if self._keeps_state
             else "keep a state, with --state FILE or `state: FILE`; apply and once record there when they first saw it"
         )
         return (
-            f"nothing tells since when {digest.short} has been at {source}, and min_age is {age(entry)}: "
+            f"min_age is {age(entry)}, and nothing tells since when the source tag has had this digest: "
             f"neither the registry nor a state; {way_out}"
         )
 

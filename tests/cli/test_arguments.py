@@ -30,9 +30,9 @@ def test_common_options_move_to_the_front(given: list[str], ordered: list[str]) 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["plan", "--nope"], "No such option: --nope"),
-        (["nope"], "No such command 'nope'."),
-        (["show"], "Missing argument 'PLAN'."),
+        (["plan", "--nope"], "error: No such option: --nope; see transship --help\n"),
+        (["nope"], "error: No such command 'nope'; see transship --help\n"),
+        (["show"], "error: Missing argument 'PLAN'; see transship --help\n"),
         (["-v", "loud", "check"], "log level 'loud' is unknown; expected debug, info, warn or error"),
         (["apply", "plan.json", "--missing"], "a plan file is approved already: it goes without --missing"),
         (["check"], "there is no configuration: name one with -c, or put one of transship.yaml, transship.yml"),

@@ -116,3 +116,20 @@ def test_an_interruption_at_the_question_changes_nothing(folder: Path, number: s
     ended, _ = run_on_terminal(folder, "apply", signalled=number)
     assert ended == 130
     assert not (folder / "mirror").exists()
+
+
+def test_where_the_plan_is_comes_last_also_in_a_pipe(folder: Path) -> None:
+    """A log of both streams tells it below the plan, as a terminal does."""
+    arguments = command("plan", "-c", "mirror.yaml", "-o", "plan.json")
+    done = subprocess.run(
+        arguments,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    last, beside = done.stdout.splitlines()[-1], done.stdout.splitlines()[-2]
+    assert last == "The plan is in plan.json. Apply it with: transship apply -c mirror.yaml plan.json"
+    assert beside.startswith("Plan digest: sha256:")

@@ -201,6 +201,7 @@ def test_a_password_appears_nowhere(
     files = [path.read_text(errors="replace") for path in tmp_path.iterdir() if path.name != "mirror.yaml"]
     assert {path.name for path in tmp_path.iterdir()} >= {"plan.json", "state.json"}
     assert not [text for text in (*seen, *files) if PASSWORD in text]
+    assert f"debug: GET http://{upstream.host}/v2/secret/app/tags/list: 200\n" in "".join(seen)
 
 
 def test_the_state_records_and_drift_tells(tmp_path: Path, upstream: RealRegistry, mirror: RealRegistry) -> None:

@@ -113,7 +113,7 @@ def test_a_saved_plan_with_all_changes_held_is_remembered(
     applied = run(tmp_path, "apply", "--state", "state.json", "plan.json")
     assert applied.code == 0, applied.err
     assert applied.err == ""
-    assert applied.out.startswith(f"held: {mirror.host}/app:stable: ")
+    assert applied.out.startswith(f"held: {mirror.host}/app:stable: min_age is 7d, ")
     assert applied.out.endswith("Apply: 0 applied, 0 already as planned, 1 held.\nNothing was written.\n")
     assert [seen["digest"] for seen in state(tmp_path)["seen"]] == [IMAGE.digest]
     assert mirrored(mirror) == {}

@@ -171,7 +171,7 @@ def test_every_view_shows_the_table() -> None:
     assert row in render_text(made)
     assert row in render_findings(made)
     markdown = render_markdown(made)
-    assert "<details><summary>End of life</summary>\n\n| target" in markdown
+    assert "<details><summary>End of life: 3 tags, 1 soon, 2 ended</summary>\n\n| target" in markdown
     assert "| `dst.io/app:3.21.1` | alpine    | 3.21    | 2026-01-11 |          10 | soon     |" in markdown
     assert as_findings(made)["lifecycles"][2] == {
         "entry": "sync[0]",

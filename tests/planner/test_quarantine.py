@@ -142,7 +142,7 @@ def test_without_evidence_a_tag_is_held(known: State | None) -> None:
     """A digest that nobody has seen yet, or that moved there, is held, and the reason says what happens next."""
     assert ask(known) == Restraint(
         Action.HELD,
-        f"nothing tells since when {DIGEST.short} has been at src.io/app:1, and min_age is 7d: neither the registry "
+        "min_age is 7d, and nothing tells since when the source tag has had this digest: neither the registry "
         "nor a state; apply and once record in the state that they have seen it, and the time counts from then",
     )
 
@@ -151,7 +151,7 @@ def test_without_a_state_the_way_out_is_to_keep_one() -> None:
     """Else such a tag would be held for ever."""
     assert ask(keeps_state=False, min_age_s=5400) == Restraint(
         Action.HELD,
-        f"nothing tells since when {DIGEST.short} has been at src.io/app:1, and min_age is 1h30m: neither the registry "
+        "min_age is 1h30m, and nothing tells since when the source tag has had this digest: neither the registry "
         "nor a state; keep a state, with --state FILE or `state: FILE`; apply and once record there when they first "
         "saw it",
     )
@@ -259,7 +259,7 @@ def test_a_date_of_another_digest_is_no_evidence() -> None:
     world.told[SOURCE] = EARLIER
     (change,) = plan(world).changes
     assert change.action is Action.HELD
-    assert change.reason.startswith(f"nothing tells since when {DIGEST.short} has been at src.io/app:1")
+    assert change.reason.startswith("min_age is 7d, and nothing tells since when the source tag has had this digest: ")
     assert change.held_until == ""
 
 

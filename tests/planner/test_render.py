@@ -1,20 +1,31 @@
 """The views of a plan say the same thing in text and Markdown."""
 
 import asyncio
+from typing import Any
 
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.diff import Circumstances, diff
 from transship_planner.observe import observe
-from transship_planner.plan import ConfigPin, Plan
+from transship_planner.plan import Action, Attachment, Change, ConfigPin, Plan
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
 from transship_planner.render.wording import size
 from transship_registry.digest import Digest
+from transship_registry.reference import Reference
 
 NEW = images.index([images.single("new"), images.single("arm64", platform="linux/arm64")])
 OLD = images.index([images.single("old")])
+RISK = "signatures of the source's index do not apply to the new one"
+ATTACHED = Attachment(
+    digest=Digest.of(b"signature"),
+    media_type=images.OCI_MANIFEST,
+    size=9,
+    subject=Digest.of(b"image"),
+    source=Reference.parse("src.io/app:3.22.0").repository,
+    target=Reference.parse("dst.io/app:3.22.0").repository,
+)
 
 
 def plan() -> Plan:
@@ -75,6 +86,74 @@ def test_a_check_prints_one_line_per_difference() -> None:
     found = as_findings(made)
     assert found["in_sync"] is False
     assert [difference["target"] for difference in found["differences"]] == ["dst.io/app:1", "dst.io/app:2"]
+
+
+def restrained() -> Plan:
+    """Return a plan of one entry with tags that are held for one reason, one that is blocked, and a create."""
+    held, blocked = "alpine 3.9 has ended (on_eol: hold)", "alpine 3.10 has ended (on_eol: block)"
+    changes = (
+        change("3.10.1", Action.BLOCKED, blocked),
+        change("3.22.0", Action.CREATE, "new", risks=(RISK,), attached=(ATTACHED,)),
+        change("3.9.1", Action.HELD, held),
+        change("3.9.10", Action.HELD, held),
+        change("3.9.2", Action.HELD, held),
+        change("latest", Action.CREATE, "new", risks=(RISK,)),
+    )
+    pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
+    return Plan(format_version=1, tool_version="0", config=pin, changes=changes)
+
+
+def change(tag: str, action: Action, reason: str, **more: Any) -> Change:
+    """Return a change of `dst.io/app`."""
+    return Change(
+        action=action,
+        entry="sync[0]",
+        source=Reference.parse(f"src.io/app:{tag}"),
+        target=Reference.parse(f"dst.io/app:{tag}"),
+        reason=reason,
+        **more,
+    )
+
+
+def test_what_is_said_of_many_tags_is_said_once() -> None:
+    """Blocked before held before risks; tags by the value of their numbers; nothing is copied of what is left alone."""
+    lines = render_text(restrained()).splitlines()
+    assert [line.split()[:2] for line in lines[2:8]] == [
+        ["held", "dst.io/app:3.9.1"],
+        ["held", "dst.io/app:3.9.2"],
+        ["held", "dst.io/app:3.9.10"],
+        ["blocked", "dst.io/app:3.10.1"],
+        ["create", "dst.io/app:3.22.0"],
+        ["create", "dst.io/app:latest"],
+    ]
+    assert [line.split()[-1] for line in lines[2:6]] == ["-"] * 4
+    assert lines[lines.index("blocked: alpine 3.10 has ended (on_eol: block)") :] == [
+        "blocked: alpine 3.10 has ended (on_eol: block)",
+        "  dst.io/app:3.10.1",
+        "",
+        "held: alpine 3.9 has ended (on_eol: hold)",
+        "  dst.io/app:3.9.1",
+        "  dst.io/app:3.9.2",
+        "  dst.io/app:3.9.10",
+        "",
+        f"risk: {RISK}",
+        "  dst.io/app:3.22.0",
+        "  dst.io/app:latest",
+        "",
+        "Plan: 2 to create, 1 blocked, 3 held, 0 unchanged.",
+    ]
+
+
+def test_markdown_folds_no_risk() -> None:
+    """A reviewer sees what is left alone, and what is risked, without unfolding anything."""
+    shown, folded = render_markdown(restrained()).split("<details>")
+    assert (
+        "- **blocked** sync[0]: alpine 3.10 has ended (on_eol: block): `dst.io/app:3.10.1`\n"
+        "- **held** sync[0]: alpine 3.9 has ended (on_eol: hold): "
+        "`dst.io/app:3.9.1`, `dst.io/app:3.9.2`, `dst.io/app:3.9.10`\n"
+        f"- **risk** sync[0]: {RISK}: `dst.io/app:3.22.0`, `dst.io/app:latest`\n\n"
+    ) in shown
+    assert folded.startswith("<summary>What differs inside, and what is attached</summary>\n\n- `dst.io/app:3.22.0`\n")
 
 
 def test_sizes_are_readable() -> None:

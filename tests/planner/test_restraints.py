@@ -52,8 +52,8 @@ def test_a_held_change_is_shown_with_its_reason_and_not_fetched() -> None:
     assert of_plan(made) is Exit.OK
     assert as_findings(made)["in_sync"]
     assert render_findings(made).endswith("In sync: 1 tag as the configuration wants (1 held).\n")
-    assert "dst.io/app:new\n  held: it is too young\n" in render_text(made)
-    assert "- **held** `dst.io/app:new` (sync[0]): it is too young" in render_markdown(made)
+    assert "held: it is too young\n  dst.io/app:new\n" in render_text(made)
+    assert "- **held** sync[0]: it is too young: `dst.io/app:new`\n" in render_markdown(made)
     assert "Plan: 1 held, 1 unchanged." in render_text(made)
 
 

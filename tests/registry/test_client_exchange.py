@@ -458,7 +458,9 @@ def test_connections_that_are_reset_cost_only_another_try() -> None:
         assert server.faults.hits(ResetConnection) == 2
 
 
-def test_a_retry_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+def test_requests_and_retries_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Each request with its status, and why there is another."""
+
     async def scenario() -> None:
         client, _ = scripted_client([httpx.Response(502), head_ok()])
         async with client:
@@ -467,8 +469,27 @@ def test_a_retry_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.DEBUG, "transship_registry"):
         asyncio.run(scenario())
     assert [record.getMessage() for record in caplog.records] == [
+        "HEAD https://r.example/v2/team/app/manifests/v1: 502",
         "attempt 1 of 5, again in 0.1 s: HEAD manifest r.example/team/app:v1: HTTP 502 Bad Gateway; "
-        "the registry is failing: try again later"
+        "the registry is failing: try again later",
+        "HEAD https://r.example/v2/team/app/manifests/v1: 200",
+    ]
+
+
+def test_queries_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The query of a presigned URL is a secret."""
+
+    async def scenario() -> None:
+        elsewhere = httpx.Response(307, headers={"location": "https://storage.example/blob?signature=secret"})
+        client, _ = scripted_client([elsewhere, httpx.Response(200, content=b"content")])
+        async with client:
+            assert await read_blob(client, REFERENCE.repository, BLOB) == b"content"
+
+    with caplog.at_level(logging.DEBUG, "transship_registry"):
+        asyncio.run(scenario())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"GET https://r.example/v2/team/app/blobs/{BLOB.digest}: 307",
+        "GET https://storage.example/blob: 200",
     ]
 
 

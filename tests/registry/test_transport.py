@@ -673,9 +673,9 @@ def test_connection_refused() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         async with transport() as client:
-            with pytest.raises(httpx.ConnectError, match=f"127.0.0.1:{port}") as info:
+            with pytest.raises(httpx.ConnectError) as info:
                 await fetch(client, "GET", f"http://127.0.0.1:{port}/v2/?token=secret")
-            assert "secret" not in str(info.value)
+            assert str(info.value) == f"cannot connect to 127.0.0.1:{port}: Connection refused"
 
     run(scenario)
 
@@ -1316,8 +1316,12 @@ def test_tls_to_a_plain_server() -> None:
 
     async def scenario() -> None:
         async with serving(hang_up) as server, transport() as client:
-            with pytest.raises(httpx.ConnectError, match=f"cannot connect to 127.0.0.1:{server.port}: TLS: "):
+            with pytest.raises(httpx.ConnectError) as info:
                 await fetch(client, "GET", f"https://127.0.0.1:{server.port}/")
+            assert str(info.value) == (
+                f"cannot connect to 127.0.0.1:{server.port}: TLS: the answer is not TLS; "
+                "a registry that speaks plain HTTP needs 'tls: disabled'"
+            )
 
     run(scenario)
 

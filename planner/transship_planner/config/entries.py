@@ -123,7 +123,15 @@ class EntryReader:
 
     def _target_name(self, entry: Section) -> TargetName | None:
         template = self.expander.template(entry, "target_name")
-        return TargetName(entry.text("target_name"), template) if template else None
+        if template is None:
+            return None
+        name = TargetName(entry.text("target_name"), template)
+        if wrong := name.unknown_field():
+            known = "there are .Repository, .Tag and .Source"
+            self.problems.error(
+                entry.where("target_name"), f"{entry.at('target_name')}: the template fails: {wrong}; {known}"
+            )
+        return name
 
     def _comparison(self, entry: Section) -> Comparison:
         """Decide as the dialect does unless the entry has `check_digest` (semantics A7.1, A7.2)."""

@@ -49,6 +49,7 @@ def _untyped(reader: "_Reader", entry: Section, dialect: Dialect, problems: Prob
     if entry.lacks("type", *_SELECTING) or (dialect is Dialect.REGSYNC and entry.lacks("type", "tag", "tag_regex")):
         needed = "'tag' or 'tag_regex'" if dialect is Dialect.IMGLIFE else "'type': 'image', 'repository' or 'registry'"
         problems.error(entry.mark, f"{entry.path} lacks {needed}")
+    read_selection(entry, problems)  # for what is wrong there, too: all mistakes are told at once
     return None
 
 

@@ -1,10 +1,13 @@
 """How `target_name` names things below a target."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from transship_planner.gotemplate import Object, Template, TemplateError
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.reference import Reference, Repository
+
+_UNKNOWN_FIELD: Final = "can't evaluate field "  # Go's words, which templates fail with here, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,14 @@ class TargetName:
             return Repository.parse(repository).tag(tag)
         except InvalidReferenceError as error:
             raise InvalidReferenceError(f"{source}: target_name gives no reference: {error}") from error
+
+    def unknown_field(self) -> str:
+        """Return what is wrong when the template asks for a field that no tag has; empty when nothing is known."""
+        try:
+            self.template.execute(Object("TargetName", {"Source": "a/b:c", "Repository": "b", "Tag": "c"}))
+        except TemplateError as error:  # any other failure may be the fault of these values
+            return error.message if error.message.startswith(_UNKNOWN_FIELD) else ""
+        return ""
 
     def _expanded(self, source: Reference, tag: str) -> str:
         data = {"Source": str(source), "Repository": source.repository.path, "Tag": tag}

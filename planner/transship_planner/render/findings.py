@@ -11,7 +11,7 @@ def render_findings(plan: Plan) -> str:
     """Return a line for each target that is not as wanted, each problem and each warning, and a closing sentence."""
     lines = [
         f"{change.action.value}: {change.target}: {wording.digests(change)} ({change.reason}; {change.entry})"
-        for change in plan.changes
+        for change in wording.by_name(plan.changes)
     ]
     if plan.lifecycles:
         lines += [lifecycle_table(plan.lifecycles), ""]

@@ -1,11 +1,13 @@
 """Lifecycles of tags, as a table and as data."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from tabulate import tabulate
 
-from transship_planner.plan import Lifecycle, TagLifecycle
+from transship_planner.plan import Lifecycle, LifecycleStatus, TagLifecycle
+from transship_planner.render.wording import by_name, plural
 
 _HEADERS: Final = ("target", "product", "cycle", "EOL date", "days left", "status")
 _ALIGNED: Final = ("left", "left", "left", "left", "right", "left")
@@ -13,11 +15,18 @@ _ALIGNED: Final = ("left", "left", "left", "left", "right", "left")
 
 def lifecycle_table(lifecycles: Iterable[TagLifecycle], *, markdown: bool = False) -> str:
     """Return a table with a row for each tag."""
-    rows = [_row(tag, quotes="`" if markdown else "") for tag in lifecycles]
+    rows = [_row(tag, quotes="`" if markdown else "") for tag in by_name(lifecycles)]
     # numbers are not parsed: the cycle 3.20 would be shown as 3.2
     return tabulate(
         rows, headers=_HEADERS, tablefmt="github" if markdown else "simple", colalign=_ALIGNED, disable_numparse=True
     )
+
+
+def lifecycle_counts(lifecycles: Sequence[TagLifecycle]) -> str:
+    """Return how many tags there are of each status: `3 tags, 2 ok, 1 ended`."""
+    counts = Counter(tag.lifecycle.status for tag in lifecycles)
+    told = [f"{counts[status]} {status.value}" for status in LifecycleStatus if counts[status]]
+    return ", ".join((plural(len(lifecycles), "tag"), *told))
 
 
 def as_lifecycles(lifecycles: Iterable[TagLifecycle]) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ from tabulate import tabulate
 
 from transship_planner.plan import Change, Plan
 from transship_planner.render import wording
-from transship_planner.render.lifecycles import lifecycle_table
+from transship_planner.render.lifecycles import lifecycle_counts, lifecycle_table
+from transship_planner.render.remarks import Remark, remarks
 
 _HEADERS = ("action", "target", "source", "digest", "platforms", "transfer")
 
@@ -25,19 +26,18 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
             f"- **problem** `{problem.reference}` ({problem.entry}): {_cell(problem.message)}"
             for problem in plan.problems
         )
-    if plan.changes:
-        yield tabulate([_row(change) for change in plan.changes], headers=_HEADERS, tablefmt="github")
-    if restrained := [change for change in plan.changes if not change.action.is_pending]:
-        yield "\n".join(
-            f"- **{change.action.value}** `{change.target}` ({change.entry}): {_cell(change.reason)}"
-            for change in restrained
-        )
-    if details := [line for change in plan.changes for line in _details(change)]:
-        yield "<details><summary>What differs inside</summary>"
+    changes = wording.by_name(plan.changes)
+    if changes:
+        yield tabulate([_row(change) for change in changes], headers=_HEADERS, tablefmt="github")
+    if said := remarks(plan):
+        yield "\n".join(_remark(remark) for remark in said)
+    if details := [line for change in changes for line in _details(change)]:
+        attached = ", and what is attached" if any(change.attached for change in changes) else ""
+        yield f"<details><summary>What differs inside{attached}</summary>"
         yield "\n".join(details)
         yield "</details>"
     if plan.lifecycles:
-        yield "<details><summary>End of life</summary>"
+        yield f"<details><summary>End of life: {lifecycle_counts(plan.lifecycles)}</summary>"
         yield lifecycle_table(plan.lifecycles, markdown=True)
         yield "</details>"
     if plan.warnings:
@@ -53,7 +53,7 @@ def _row(change: Change) -> tuple[str, ...]:
         f"`{change.source}`",
         f"`{wording.digests(change)}`",
         wording.platforms(change.platforms),
-        wording.size(change.transfer),
+        wording.transfer(change),
     )
 
 
@@ -61,10 +61,14 @@ def _details(change: Change) -> Iterator[str]:
     lines = [f"  - `{wording.difference(found)}`" for found in change.differences]
     lines += [f"  - `{wording.attachment(found)}`" for found in change.attached]
     lines += [f"  - the present image is kept as `{change.backup}`"] if change.backup else []
-    lines += [f"  - **risk**: {risk}" for risk in change.risks]
     if lines:
         yield f"- `{change.target}`"
         yield from lines
+
+
+def _remark(remark: Remark) -> str:
+    targets = ", ".join(f"`{target}`" for target in remark.targets)
+    return f"- **{remark.kind}** {remark.entry}: {_cell(remark.text)}: {targets}"
 
 
 def _cell(text: str) -> str:

@@ -1,26 +1,29 @@
 """A plan as text for a terminal or a log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tabulate import tabulate
 
 from transship_planner.plan import Change, Plan
 from transship_planner.render import wording
 from transship_planner.render.lifecycles import lifecycle_table
+from transship_planner.render.remarks import Remark, remarks
 
 _HEADERS = ("action", "target", "digest", "platforms", "transfer")
 
 
 def render_text(plan: Plan, *, digest: str = "") -> str:
-    """Return the whole plan: a table of changes, what differs inside, problems, warnings, totals."""
+    """Return the whole plan: changes, what differs inside, remarks, lifecycles, problems, warnings and totals."""
     return "\n".join(_blocks(plan, digest)) + "\n"
 
 
 def _blocks(plan: Plan, digest: str) -> Iterator[str]:
-    if plan.changes:
-        yield tabulate([_row(change) for change in plan.changes], headers=_HEADERS, tablefmt="simple") + "\n"
-    for change in plan.changes:
+    changes = wording.by_name(plan.changes)
+    if changes:
+        yield tabulate([_row(change) for change in changes], headers=_HEADERS, tablefmt="simple") + "\n"
+    for change in changes:
         yield from _details(change)
+    yield from _remarks(remarks(plan))
     if plan.lifecycles:
         yield lifecycle_table(plan.lifecycles) + "\n"
     yield from (f"problem: {problem.entry} {problem.reference}: {problem.message}" for problem in plan.problems)
@@ -40,17 +43,22 @@ def _row(change: Change) -> tuple[str, ...]:
         str(change.target),
         wording.digests(change),
         wording.platforms(change.platforms),
-        wording.size(change.transfer),
+        wording.transfer(change),
     )
 
 
 def _details(change: Change) -> Iterator[str]:
-    lines = [] if change.action.is_pending else [f"{change.action.value}: {change.reason}"]
-    lines += [wording.difference(found) for found in change.differences]
+    lines = [wording.difference(found) for found in change.differences]
     lines += [wording.attachment(found) for found in change.attached]
     lines += [f"the present image is kept as {change.backup}"] if change.backup else []
-    lines += [f"! {risk}" for risk in change.risks]
     if lines:
         yield f"{change.target}"
         yield from (f"  {line}" for line in lines)
+        yield ""
+
+
+def _remarks(found: Iterable[Remark]) -> Iterator[str]:
+    for remark in found:
+        yield f"{remark.kind}: {remark.text}"
+        yield from (f"  {target}" for target in remark.targets)
         yield ""

@@ -1,9 +1,10 @@
 """The words and numbers that all views of a plan share."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
-from transship_planner.plan import Action, Attachment, Change, Difference, Plan, SourcePulls
+from transship_planner.plan import Action, Attachment, Change, Difference, Plan, SourcePulls, TagLifecycle
+from transship_planner.tags.versions import natural_key
 from transship_registry.platform import Platform
 from transship_registry.quota import left
 
@@ -17,6 +18,18 @@ _COUNTED: Final = {
     Action.BLOCKED: "blocked",
     Action.HELD: "held",
 }
+
+_Named = TypeVar("_Named", Change, TagLifecycle)
+
+
+def by_name(found: Iterable[_Named]) -> list[_Named]:
+    """Return what has targets in the order in which people look for them: `3.9` before `3.20`."""
+    return sorted(found, key=lambda one: (natural_key(str(one.target)), str(one.target)))
+
+
+def transfer(change: Change) -> str:
+    """Return how much a change copies; what stays undone copies nothing."""
+    return size(change.transfer) if change.action.is_pending else "-"
 
 
 def size(number: int) -> str:

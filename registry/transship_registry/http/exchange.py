@@ -290,6 +290,7 @@ class Exchange:
         self._counters.note_request(call.attempted if url is call.url else "follow redirect")
         response = await self._transport.handle_async_request(request)
         response.request = request
+        _log.debug("%s %s: %d", call.method, printable(url), response.status_code)
         if self._is_own(url):
             self._counters.note_headers(response.headers)
         return response
@@ -324,6 +325,7 @@ class Exchange:
             self._counters.note_request(call.attempted)
             response = await self._transport.handle_async_request(request)
             response.request = request
+            _log.debug("%s %s: %d", call.method, printable(request.url), response.status_code)
             answer = await self._unload(Held(response, self._limiter, slot), TOKEN_BODY_LIMIT)
         except httpx.TransportError as error:
             raise _broken(call, error) from error

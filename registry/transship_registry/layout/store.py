@@ -215,7 +215,7 @@ class LayoutStore:
         if result.skipped:
             _log.warning("garbage was not collected in %s: %s", layout.folder.name, result.skipped)
         else:
-            _log.info("collected %d files, %d bytes, in %s", result.removed, result.size, layout.folder.name)
+            _log.debug("collected %d files, %d bytes, in %s", result.removed, result.size, layout.folder.name)
 
     async def _collect(self, layout: OpenLayout) -> Collected:
         async with layout.mutex:

@@ -36,6 +36,7 @@ BEYOND_A_SCHEMA = {
     "same-target": "two entries",
     "schedules": "the grammar of schedules",
     "semver-ranges": "the grammar of ranges",
+    "target-name-fields": "the language of templates",
     "target-is-source": "two values that are equal",
     "target-is-source-by-another-name": "where names lead to",
     "target-with-digest": "the grammar of references",

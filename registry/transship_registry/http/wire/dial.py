@@ -2,6 +2,8 @@
 
 import asyncio
 import ipaddress
+import os
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +40,7 @@ class Dialer:
         except ssl.SSLError as error:
             raise httpx.ConnectError(f"cannot connect to {route}: TLS: {_tls_reason(error)}") from error
         except (OSError, ValueError) as error:  # ValueError: a host name that DNS or TLS cannot spell
-            raise httpx.ConnectError(f"cannot connect to {route}: {error}") from error
+            raise httpx.ConnectError(f"cannot connect to {route}: {_reason(error)}") from error
 
     async def _open(self, route: Route) -> Connection:
         proxy = route.proxy
@@ -112,7 +114,16 @@ def _is_address(host: str) -> bool:
     return True
 
 
+def _reason(error: OSError | ValueError) -> str:
+    """Return why there is no connection; asyncio's own words for it repeat the address."""
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        return os.strerror(error.errno)
+    return getattr(error, "strerror", None) or str(error)
+
+
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
+    if error.reason == "WRONG_VERSION_NUMBER":  # OpenSSL's words for bytes that are no TLS record
+        return "the answer is not TLS; a registry that speaks plain HTTP needs 'tls: disabled'"
     return error.reason or str(error)
