@@ -1,6 +1,6 @@
 """Whether a target has all of an image whose tag is right: what `forceRecursive` asks for (semantics B11.8, B13.14)."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Protocol
 
 from transship_planner.asking import for_each
@@ -30,15 +30,18 @@ async def lost_content(
     """Return what the target lacks of the image that its tag names, with every manifest above what is lacking.
 
     Manifests are read at the target, and at the source only where the target has lost them; they are put into
-    `contents`. Each blob costs a HEAD at the target.
+    `contents`. Each blob costs a HEAD at the target. A reduced index is at no source: it is built anew.
     """
     assert sighting.expected is not None, "only what the source was asked for is looked into"
     target, source = sighting.wish.target.repository, sighting.wish.source.repository
     external = sighting.wish.entry.copy.include_external
 
+    if sighting.reduced is not None:
+        contents[sighting.reduced.digest] = sighting.reduced
+
     async def manifest_lost(descriptor: Descriptor, depth: int) -> frozenset[Digest]:
         check_nesting(target.at(descriptor.digest), depth)
-        manifest, lost = await _find(reader, descriptor.digest, target, source)
+        manifest, lost = await _find(reader, descriptor.digest, target, source, contents)
         contents[manifest.digest] = manifest
         below = await for_each(_parts(manifest, external=external), lambda part: part_lost(part, depth + 1))
         missing = frozenset(digest for digests in below for digest in digests)
@@ -53,12 +56,14 @@ async def lost_content(
     return await manifest_lost(sighting.expected, 0)
 
 
-async def _find(reader: ContentReader, digest: Digest, target: Repository, source: Repository) -> tuple[Manifest, bool]:
-    """Return a manifest, and whether it had to be read at the source because the target has lost it."""
+async def _find(
+    reader: ContentReader, digest: Digest, target: Repository, source: Repository, known: Mapping[Digest, Manifest]
+) -> tuple[Manifest, bool]:
+    """Return a manifest, and whether the target has lost it; then it is read at the source, unless it is `known`."""
     try:
         return await reader.get_manifest(target.at(digest)), False
     except NotFoundError:
-        return await reader.get_manifest(source.at(digest)), True
+        return known.get(digest) or await reader.get_manifest(source.at(digest)), True
 
 
 def _parts(manifest: Manifest, *, external: bool) -> Iterator[Descriptor]:

@@ -18,7 +18,7 @@ from transship_planner.render.findings import render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
 from transship_registry.digest import Digest
-from transship_registry.errors import AuthenticationError
+from transship_registry.errors import AuthenticationError, NotFoundError
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.refused import RefusedArtifactPolicy
@@ -291,6 +291,24 @@ def test_force_recursive_finds_lost_content_below_a_right_tag() -> None:
     above = {str(each.digest) for each in change.content.manifests if not each.present}
     assert above == {IMAGE.digest, IMAGE.children[1].digest}
     assert change.transfer == blob.size + len(IMAGE.raw) + len(IMAGE.children[1].raw)
+
+
+def test_a_reduced_index_that_was_lost_is_built_anew() -> None:
+    """It is at no source, and the target names it without having it."""
+    three = images.multi_platform("three", platforms=("linux/amd64", "linux/arm64", "linux/s390x"))
+    rule = PlatformRule((Platform("linux", "amd64"), Platform("linux", "arm64")))
+    world = source(image=three)
+    observed = asyncio.run(observe(wishes.desired(entry(platforms=rule)), world))
+    reduced = observed.sightings[0].reduced
+    assert reduced is not None
+    world.seed(TARGET, images.index(three.children[:2]))
+    shelf = world.shelves[Repository.parse("dst.io/app")]
+    shelf.manifests[reduced.digest], shelf.tags["1"] = reduced, reduced.digest
+    where = f"dst.io/app@{reduced.digest}"
+    world.fail["get_manifest", where] = NotFoundError("GET manifest", where, "MANIFEST_UNKNOWN", status=404)
+    change = only_change(plan(world, entry(platforms=rule, force_recursive=True)))
+    assert change.action is Action.REFRESH
+    assert [each.digest for each in change.content.manifests if not each.present] == [reduced.digest]
 
 
 def test_force_recursive_reads_a_lost_manifest_at_the_source() -> None:
