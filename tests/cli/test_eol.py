@@ -108,7 +108,7 @@ def test_a_held_tag_waits(world: World) -> None:
     done = world.run("once")
     assert done.code == 0
     assert "ocidir://mirror:3.20.1\n  held: alpine 3.20 ended on 2020-01-01 (on_eol: hold)\n" in done.out
-    assert "Apply: 3 applied, 0 already as planned, 1 skipped.\n" in done.out
+    assert "Apply: 3 applied, 0 already as planned, 1 held.\n" in done.out
     checked = world.run("check", "--format", "json")
     assert checked.code == 0
     found = json.loads(checked.out)
