@@ -5,6 +5,7 @@ import pty
 import re
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,8 @@ def run_on_terminal(
             os.write(ours, answer)
             answer = b""
         if QUESTION in shown and signalled:
+            # Python prints the question and then reads, and misses a signal between the two until a key is pressed.
+            threading.Event().wait(0.5)
             process.send_signal(signalled)
             signalled = None
     os.close(ours)
