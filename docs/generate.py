@@ -44,10 +44,10 @@ from transship_planner.config.schema import (
 )
 from transship_planner.config.tables import DEFAULTS, ENTRY, top_level
 from transship_planner.desired import Dialect
-from transship_planner.diff import Circumstances, diff
-from transship_planner.observe import observe
-from transship_planner.plan import ConfigPin, StatePin
-from transship_planner.planfile import encode, save
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import ConfigPin, StatePin
+from transship_planner.plans.planfile import encode, save
 from transship_planner.tags.semver import SEMVER_DIFFERENCES
 from transship_registry.layout import LayoutStore
 from transship_registry.platform import Platform

@@ -24,8 +24,8 @@ from transship_executor.remembering import has_to_remember, remember
 from transship_planner.config import config_digest
 from transship_planner.desired import Desired
 from transship_planner.errors import PlanError, StalePlanError
-from transship_planner.plan import Action, Plan
-from transship_planner.planfile import PlanFile, read
+from transship_planner.plans.plan import Action, Plan
+from transship_planner.plans.planfile import PlanFile, read
 from transship_registry.reference import Repository
 from transship_registry.registries import Registries
 from transship_state.filestore import FileStore

@@ -8,7 +8,7 @@ from transship.exits import Exit, most_specific
 from transship.invocation import Invocation
 from transship.wiring import find_config, load_config, registries, state_store
 from transship_planner.drift import DriftReport, find_drift
-from transship_planner.immutability import immutable_targets
+from transship_planner.policies.immutability import immutable_targets
 from transship_planner.render.wording import plural
 from transship_state.errors import StateError
 

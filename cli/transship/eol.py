@@ -19,9 +19,9 @@ from transship_planner.lifecycle.datafile import data_text
 from transship_planner.lifecycle.judge import Judge
 from transship_planner.lifecycle.mirrored import lifecycle_warnings, mirrored_lifecycles
 from transship_planner.lifecycle.sources import products
-from transship_planner.observe import select
-from transship_planner.observed import Selected
-from transship_planner.plan import LifecycleStatus, TagLifecycle
+from transship_planner.observation.observe import select
+from transship_planner.observation.observed import Selected
+from transship_planner.plans.plan import LifecycleStatus, TagLifecycle
 from transship_planner.render.lifecycles import as_lifecycles, lifecycle_counts, lifecycle_table
 from transship_planner.render.wording import plural
 from transship_registry.endoflife.cycles import Cycle, decode_cycles

@@ -5,7 +5,7 @@ from enum import IntEnum
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Outcome, Status
 from transship_planner.errors import StalePlanError, TamperedPlanError, UnsafePlanError
-from transship_planner.plan import Action, Plan
+from transship_planner.plans.plan import Action, Plan
 from transship_registry.errors import TransshipError
 from transship_state.errors import LineageError
 

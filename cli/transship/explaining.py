@@ -12,8 +12,8 @@ from transship.wiring import load_config, registries, state_store
 from transship_planner.asking import Once
 from transship_planner.desired import Desired
 from transship_planner.errors import PlanError
-from transship_planner.observe import restraint_of
-from transship_planner.observed import Policy, Restraint, Trouble, Wish
+from transship_planner.observation.observe import restraint_of
+from transship_planner.observation.observed import Policy, Restraint, Trouble, Wish
 from transship_planner.why import ListTags, Reason, Witnesses
 from transship_planner.why import why as ask
 from transship_registry.errors import InvalidReferenceError

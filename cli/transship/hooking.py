@@ -6,7 +6,7 @@ from transship.invocation import LOG
 from transship_executor.hooks import Hooks
 from transship_executor.outcome import HookFailure
 from transship_planner.desired import Desired
-from transship_planner.planfile import PlanFile
+from transship_planner.plans.planfile import PlanFile
 
 
 def hooks_of(desired: Desired | None, saved: PlanFile, *, wanted: bool) -> Hooks:

@@ -10,7 +10,7 @@ from transship_planner.desired import Desired
 from transship_planner.lifecycle.judge import Judge
 from transship_planner.lifecycle.policy import eol_policy
 from transship_planner.lifecycle.sources import CycleSource, DataFile, WithFallback, make_judge
-from transship_planner.observed import Policy
+from transship_planner.observation.observed import Policy
 from transship_registry.endoflife.cache import CachedCycles, cache_folder
 from transship_registry.registries import Registries
 

@@ -15,13 +15,13 @@ from transship.versions import tool_version
 from transship.wiring import load_config, registries, state_store
 from transship_planner.config import config_digest
 from transship_planner.desired import Desired
-from transship_planner.diff import Circumstances, diff
 from transship_planner.errors import PlanError
-from transship_planner.immutability import moved_tags
-from transship_planner.observe import observe
-from transship_planner.plan import ConfigPin, Mode, StatePin
-from transship_planner.planfile import PlanFile, encode, read, save
-from transship_planner.quarantine import bypasses
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import ConfigPin, Mode, StatePin
+from transship_planner.plans.planfile import PlanFile, encode, read, save
+from transship_planner.policies.immutability import moved_tags
+from transship_planner.policies.quarantine import bypasses
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from transship.lifecycles import policies as lifecycle_policies
 from transship_planner.lifecycle.judge import Judge
-from transship_planner.observed import Policy
-from transship_planner.quarantine import Quarantine
+from transship_planner.observation.observed import Policy
+from transship_planner.policies.quarantine import Quarantine
 from transship_registry.reference import Reference
 from transship_state.document import State
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO, TypeAlias, cast
 from transship.invocation import LOG
 from transship_executor.outcome import Result, Status
 from transship_executor.watching import Delay, Watcher
-from transship_planner.plan import Change, Plan
+from transship_planner.plans.plan import Change, Plan
 from transship_planner.render.wording import digests, size
 from transship_registry.quota import left
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from transship_executor.outcome import Outcome, Result, Status
-from transship_planner.plan import Action
+from transship_planner.plans.plan import Action
 from transship_planner.render.wording import plural, size
 
 _TOLD: Final[Mapping[Status | Action, str]] = {

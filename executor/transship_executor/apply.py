@@ -18,8 +18,8 @@ from transship_executor.sources import Sources
 from transship_executor.spool import by_content
 from transship_executor.watching import Silent, Watcher
 from transship_planner.asking import for_each
-from transship_planner.forecast import WRITING
-from transship_planner.plan import Change, Plan
+from transship_planner.plans.forecast import WRITING
+from transship_planner.plans.plan import Change, Plan
 from transship_registry.errors import TransshipError
 from transship_registry.http.timing import Timing
 from transship_registry.ports import RegistryWriter

@@ -9,7 +9,7 @@ from transship_executor.copying import Copier, Job
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Traffic
 from transship_executor.sources import Sources
-from transship_planner.plan import Attachment, Change
+from transship_planner.plans.plan import Attachment, Change
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.ports import RegistryWriter

@@ -2,7 +2,7 @@
 
 from transship_executor.copying import Copier, Job
 from transship_executor.outcome import Traffic
-from transship_planner.plan import Change
+from transship_planner.plans.plan import Change
 from transship_registry.ports import RegistryWriter
 
 

@@ -11,7 +11,7 @@ from transship_executor.outcome import Status, Traffic
 from transship_executor.pacing import Pacing
 from transship_executor.refreshing import lacks_content
 from transship_executor.sources import Sources
-from transship_planner.plan import Action, Change
+from transship_planner.plans.plan import Action, Change
 from transship_registry.errors import ContentError, MissingContentError
 from transship_registry.manifest import Descriptor, Manifest, reduce_index
 from transship_registry.ports import RegistryWriter

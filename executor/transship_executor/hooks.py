@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from transship_executor.commands import run_command
 from transship_executor.outcome import HookFailure, Outcome, Result, Status
 from transship_planner.desired import Entry, Hook
-from transship_planner.plan import Action, Plan
+from transship_planner.plans.plan import Action, Plan
 from transship_registry.digest import Digest
 
 ENTRY: Final = "TRANSSHIP_ENTRY"

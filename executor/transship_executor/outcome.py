@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from transship_planner.plan import Change
+from transship_planner.plans.plan import Change
 
 
 class Status(Enum):

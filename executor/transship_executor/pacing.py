@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from transship_executor.slots import Slots
 from transship_executor.watching import Delay
-from transship_planner.plan import Change, RateLimit
+from transship_planner.plans.plan import Change, RateLimit
 from transship_registry.errors import RateLimitedError
 from transship_registry.http.timing import Timing
 from transship_registry.ports import RegistryReader

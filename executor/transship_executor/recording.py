@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from transship_executor.outcome import Result
-from transship_planner.plan import StatePin
+from transship_planner.plans.plan import StatePin
 from transship_registry.digest import Digest
 from transship_state.document import Record, State
 from transship_state.errors import LineageError

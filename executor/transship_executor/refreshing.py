@@ -1,7 +1,7 @@
 """What a refresh has to mend in an image whose tag is right."""
 
 from transship_planner.asking import for_each
-from transship_planner.plan import Change, TreeBlob, TreeManifest
+from transship_planner.plans.plan import Change, TreeBlob, TreeManifest
 from transship_registry.ports import RegistryReader
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
-from transship_planner.plan import Plan
+from transship_planner.plans.plan import Plan
 from transship_registry.digest import Digest
 from transship_registry.reference import Reference
 from transship_state.document import Seen, State

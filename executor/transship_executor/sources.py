@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from transship_executor.spool import Piece, Spools
-from transship_planner.forecast import brought
-from transship_planner.plan import Change
+from transship_planner.plans.forecast import brought
+from transship_planner.plans.plan import Change
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import RegistryReader

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Final, Self, TypeAlias, TypeVarTuple
 
-from transship_planner.forecast import brought
-from transship_planner.plan import Change
+from transship_planner.plans.forecast import brought
+from transship_planner.plans.plan import Change
 from transship_registry.digest import Digest
 from transship_registry.layout.offload import Offload
 from transship_registry.manifest import Descriptor

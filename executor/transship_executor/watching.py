@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from transship_executor.outcome import Result
-from transship_planner.plan import Change
+from transship_planner.plans.plan import Change
 from transship_registry.quota import Quota
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import TypeAlias
 
-from transship_planner.backup import BackupRule
 from transship_planner.errors import Finding, Mark
+from transship_planner.names.backup import BackupRule
 from transship_planner.names.targetname import TargetName
 from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_registry.hosts import HostSettings

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from transship_planner.asking import Once, for_each
-from transship_planner.immutability import MOVED
+from transship_planner.policies.immutability import MOVED
 from transship_registry.digest import Digest
 from transship_registry.errors import TransshipError
 from transship_registry.manifest import Descriptor

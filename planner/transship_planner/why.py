@@ -7,12 +7,12 @@ from enum import Enum
 from typing import TypeAlias
 
 from transship_planner.asking import Once, for_each
-from transship_planner.dating import Dates, TakeInventory
 from transship_planner.desired import Comparison, Desired, Entry, ImageScope, RegistryScope, RepositoryScope
 from transship_planner.names.naming import Named, name_target
 from transship_planner.names.twins import Head, twin_digests
-from transship_planner.observed import Restraint, Trouble, Wish
-from transship_planner.quarantine import age
+from transship_planner.observation.dating import Dates, TakeInventory
+from transship_planner.observation.observed import Restraint, Trouble, Wish
+from transship_planner.policies.quarantine import age
 from transship_planner.tags.tagrules import Explanation
 from transship_registry.digest import Digest
 from transship_registry.errors import InvalidReferenceError, TransshipError

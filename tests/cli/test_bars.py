@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from transship.progress import Bars
 from transship_executor.outcome import Result, Status, Traffic
-from transship_planner.plan import Action, Change, ConfigPin, Forecast, Plan, Version
+from transship_planner.plans.plan import Action, Change, ConfigPin, Forecast, Plan, Version
 from transship_registry.digest import Digest
 from transship_registry.reference import Reference
 

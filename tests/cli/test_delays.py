@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from transship.progress import Bars, Lines
 from transship_executor.watching import Delay, Watcher
-from transship_planner.plan import Action, Change, ConfigPin, Forecast, Plan
+from transship_planner.plans.plan import Action, Change, ConfigPin, Forecast, Plan
 from transship_registry.digest import Digest
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference

@@ -14,7 +14,7 @@ import pytest
 from support.eol_server import EolServer
 from support.program import Done, transship
 from transship.demo_images import push_image
-from transship_planner.planfile import read
+from transship_planner.plans.planfile import read
 from transship_registry.layout import LayoutStore
 from transship_registry.platform import Platform
 from transship_registry.reference import Repository

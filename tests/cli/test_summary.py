@@ -5,7 +5,7 @@ import msgspec
 from transship.exits import Exit, of_outcome
 from transship.summary import render_outcome
 from transship_executor.outcome import HookFailure, Outcome, Result, Status, Traffic
-from transship_planner.plan import Action, Change
+from transship_planner.plans.plan import Action, Change
 from transship_registry.reference import Reference
 
 CHANGE = Change(

@@ -12,9 +12,9 @@ from support import images, wishes
 from support.memory_registry import MemoryRegistry, Shelf
 from transship_executor.apply import apply
 from transship_executor.outcome import Outcome, Result, Status
-from transship_planner.diff import Circumstances, diff
-from transship_planner.observe import observe
-from transship_planner.plan import Action, ConfigPin, Plan
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import Action, ConfigPin, Plan
 from transship_registry.digest import Digest
 from transship_registry.errors import MissingContentError, RegistryError
 from transship_registry.ports import RegistryWriter

@@ -16,10 +16,10 @@ from transship_executor.apply import apply
 from transship_executor.hooks import Hooks
 from transship_executor.outcome import HookFailure, Outcome, Result, Status
 from transship_planner.desired import Entry, Hook
-from transship_planner.diff import Circumstances, diff
 from transship_planner.errors import Mark
-from transship_planner.observe import observe
-from transship_planner.plan import Action, ConfigPin, Plan, Problem
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import Action, ConfigPin, Plan, Problem
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.reference import Repository

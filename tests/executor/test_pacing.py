@@ -11,9 +11,9 @@ from support.memory_registry import MemoryRegistry
 from transship_executor.apply import apply
 from transship_executor.outcome import Outcome, Result, Status
 from transship_executor.watching import Delay, Silent
-from transship_planner.diff import Circumstances, diff
-from transship_planner.observe import observe
-from transship_planner.plan import Change, ConfigPin, Plan, RateLimit
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import Change, ConfigPin, Plan, RateLimit
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.http.timing import Timing

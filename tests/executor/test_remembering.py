@@ -8,7 +8,7 @@ import pytest
 from transship_executor.outcome import Result, Status
 from transship_executor.recording import StateRecorder
 from transship_executor.remembering import has_to_remember, remember
-from transship_planner.plan import Action, Change, ConfigPin, Mode, Plan, Problem, StatePin, Version
+from transship_planner.plans.plan import Action, Change, ConfigPin, Mode, Plan, Problem, StatePin, Version
 from transship_registry.digest import Digest
 from transship_registry.reference import Reference
 from transship_state.document import Seen, State

@@ -21,9 +21,9 @@ from transship_executor import spool
 from transship_executor.apply import apply
 from transship_executor.outcome import Outcome, Status
 from transship_executor.spool import Spools, by_content
-from transship_planner.diff import Circumstances, diff
-from transship_planner.observe import observe
-from transship_planner.plan import Action, Change, ConfigPin, ContentTree, Plan, TreeBlob
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import Action, Change, ConfigPin, ContentTree, Plan, TreeBlob
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.manifest import Descriptor

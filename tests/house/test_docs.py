@@ -18,8 +18,8 @@ import typer.main
 from transship.arguments import common_first
 from transship.main import app
 from transship_planner.config import loads
-from transship_planner.plan import Change, Plan
-from transship_planner.planfile import decode
+from transship_planner.plans.plan import Change, Plan
+from transship_planner.plans.planfile import decode
 from transship_planner.tags.semver import SEMVER_DIFFERENCES
 from transship_registry.codec import decode_json
 from transship_state.document import State

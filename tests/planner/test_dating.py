@@ -12,8 +12,8 @@ from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.config import loads
 from transship_planner.desired import RepositoryScope
-from transship_planner.observe import observe
-from transship_planner.observed import Observed
+from transship_planner.observation.observe import observe
+from transship_planner.observation.observed import Observed
 from transship_planner.tags.tagrules import Selection
 from transship_planner.tags.versions import Group
 from transship_planner.why import Witnesses, why

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import Comparison, LifecycleRule, OnEol, PlatformRule
-from transship_planner.diff import Circumstances, diff
 from transship_planner.lifecycle.judge import Judge
 from transship_planner.lifecycle.policy import eol_policy
-from transship_planner.observe import observe
-from transship_planner.observed import Observed
-from transship_planner.plan import Action, ConfigPin, Plan
-from transship_planner.planfile import plan_digest
+from transship_planner.observation.observe import observe
+from transship_planner.observation.observed import Observed
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import Action, ConfigPin, Plan
+from transship_planner.plans.planfile import plan_digest
 from transship_registry.digest import Digest
 from transship_registry.endoflife.cycles import Cycle, ProductCycles
 from transship_registry.errors import RegistryError

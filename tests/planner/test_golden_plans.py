@@ -18,13 +18,13 @@ from support import images
 from support.memory_registry import MemoryRegistry
 from transship_planner.config import config_digest, load
 from transship_planner.desired import Desired
-from transship_planner.diff import Circumstances, diff
 from transship_planner.lifecycle.judge import Judge
 from transship_planner.lifecycle.policy import eol_policy
 from transship_planner.lifecycle.sources import DataFile, make_judge
-from transship_planner.observe import observe
-from transship_planner.plan import ConfigPin, Mode
-from transship_planner.planfile import PlanFile, encode, save
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import ConfigPin, Mode
+from transship_planner.plans.planfile import PlanFile, encode, save
 from transship_planner.render.text import render_text
 from transship_registry.quota import Quota
 

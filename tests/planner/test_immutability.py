@@ -11,8 +11,8 @@ from support.memory_registry import MemoryRegistry
 from transship_planner.config import loads
 from transship_planner.desired import PlatformRule, RepositoryScope
 from transship_planner.drift import find_drift
-from transship_planner.immutability import immutable_targets, moved_tags
-from transship_planner.observe import observe
+from transship_planner.observation.observe import observe
+from transship_planner.policies.immutability import immutable_targets, moved_tags
 from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_registry.digest import Digest
 from transship_registry.platform import Platform

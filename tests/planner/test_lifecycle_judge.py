@@ -11,8 +11,8 @@ from transship_planner.lifecycle.judge import Judge
 from transship_planner.lifecycle.mirrored import in_words, lifecycle_warnings, mirrored_lifecycles
 from transship_planner.lifecycle.policy import eol_policy
 from transship_planner.lifecycle.tagcycle import cycle_of, version_of
-from transship_planner.observed import Restraint, Sighting, Wish
-from transship_planner.plan import Action, Lifecycle, LifecycleStatus
+from transship_planner.observation.observed import Restraint, Sighting, Wish
+from transship_planner.plans.plan import Action, Lifecycle, LifecycleStatus
 from transship_planner.render.lifecycles import lifecycle_table
 from transship_registry.endoflife.cycles import Cycle, ProductCycles
 from transship_registry.reference import Reference

@@ -9,12 +9,12 @@ import pytest
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import Comparison, Desired, LifecycleRule
-from transship_planner.diff import Circumstances, diff
 from transship_planner.lifecycle.judge import Judge
 from transship_planner.lifecycle.sources import CycleSource, DataFile, WithFallback, make_judge
-from transship_planner.observe import observe, select
-from transship_planner.plan import ConfigPin, LifecycleStatus, Plan
-from transship_planner.planfile import decode, encode, save
+from transship_planner.observation.observe import observe, select
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import ConfigPin, LifecycleStatus, Plan
+from transship_planner.plans.planfile import decode, encode, save
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text

@@ -8,11 +8,11 @@ from support import images
 from support.memory_registry import MemoryRegistry
 from transship_planner.config import config_digest, loads
 from transship_planner.desired import Dialect
-from transship_planner.diff import Circumstances, diff
 from transship_planner.errors import ConfigError
 from transship_planner.migrate import Migration, Options, Tool, migrate
-from transship_planner.observe import observe
-from transship_planner.plan import ConfigPin, Plan
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import ConfigPin, Plan
 
 
 def plan(migration: Migration, *references: str) -> Plan:

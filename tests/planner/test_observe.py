@@ -8,8 +8,8 @@ import pytest
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import Comparison, PlatformRule, RepositoryScope
-from transship_planner.observe import observe
-from transship_planner.observed import Observed, Trouble
+from transship_planner.observation.observe import observe
+from transship_planner.observation.observed import Observed, Trouble
 from transship_planner.tags.tagrules import TagPattern
 from transship_registry.errors import RegistryError
 from transship_registry.platform import Platform

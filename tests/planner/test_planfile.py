@@ -8,11 +8,11 @@ import pytest
 
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
-from transship_planner.diff import Circumstances, diff
 from transship_planner.errors import PlanError, TamperedPlanError
-from transship_planner.observe import observe
-from transship_planner.plan import ConfigPin, Plan
-from transship_planner.planfile import PlanFile, decode, encode, read, save
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import ConfigPin, Plan
+from transship_planner.plans.planfile import PlanFile, decode, encode, read, save
 from transship_registry.digest import Digest
 
 

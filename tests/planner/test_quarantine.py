@@ -9,11 +9,11 @@ import pytest
 
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
-from transship_planner.diff import Circumstances, diff
-from transship_planner.observe import observe
-from transship_planner.observed import Pushed, Restraint, Sighting, Wish
-from transship_planner.plan import Action, ConfigPin, Plan
-from transship_planner.quarantine import Quarantine, bypasses
+from transship_planner.observation.observe import observe
+from transship_planner.observation.observed import Pushed, Restraint, Sighting, Wish
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import Action, ConfigPin, Plan
+from transship_planner.policies.quarantine import Quarantine, bypasses
 from transship_planner.render.findings import as_findings
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError

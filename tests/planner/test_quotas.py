@@ -10,12 +10,12 @@ import pytest
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.config import config_digest
-from transship_planner.diff import Circumstances, diff
 from transship_planner.errors import PlanError
-from transship_planner.observe import observe
-from transship_planner.observed import Policy, Restraint
-from transship_planner.plan import Action, ConfigPin, Plan, PullQuota, RateLimit, SourcePulls
-from transship_planner.planfile import decode, encode, save
+from transship_planner.observation.observe import observe
+from transship_planner.observation.observed import Policy, Restraint
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import Action, ConfigPin, Plan, PullQuota, RateLimit, SourcePulls
+from transship_planner.plans.planfile import decode, encode, save
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
 from transship_registry.digest import Digest

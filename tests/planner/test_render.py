@@ -5,9 +5,9 @@ from typing import Any
 
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
-from transship_planner.diff import Circumstances, diff
-from transship_planner.observe import observe
-from transship_planner.plan import Action, Attachment, Change, ConfigPin, Plan
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import Action, Attachment, Change, ConfigPin, Plan
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text

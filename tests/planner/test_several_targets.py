@@ -9,10 +9,10 @@ import pytest
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import Comparison, Desired, Entry, RegistryScope
-from transship_planner.diff import Circumstances, diff
-from transship_planner.observe import observe
-from transship_planner.observed import Trouble
-from transship_planner.plan import ConfigPin, EntryCount, Plan, Problem
+from transship_planner.observation.observe import observe
+from transship_planner.observation.observed import Trouble
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import ConfigPin, EntryCount, Plan, Problem
 from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_registry.digest import Digest
 from transship_registry.hosts import HostSettings

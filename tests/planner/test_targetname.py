@@ -11,8 +11,8 @@ from transship_planner.desired import Entry, RegistryScope
 from transship_planner.gotemplate import Environment, Template, configuration_functions
 from transship_planner.names.naming import Named, name_target
 from transship_planner.names.targetname import TargetName
-from transship_planner.observe import observe
-from transship_planner.observed import Observed
+from transship_planner.observation.observe import observe
+from transship_planner.observation.observed import Observed
 from transship_planner.tags.tagrules import Selection
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.reference import Reference, Repository

@@ -11,7 +11,7 @@ from support import images
 from support.memory_registry import MemoryRegistry
 from transship_planner.config import loads
 from transship_planner.desired import Desired
-from transship_planner.observe import observe
+from transship_planner.observation.observe import observe
 from transship_planner.why import Reason, Role, Witnesses, why
 from transship_registry.errors import NotFoundError
 from transship_registry.ports import TagList

@@ -7,9 +7,9 @@ from support import images
 from support.memory_registry import MemoryRegistry
 from transship_planner.config import loads
 from transship_planner.desired import Desired
-from transship_planner.observe import observe, restraint_of
-from transship_planner.observed import Policy, Restraint, Sighting
-from transship_planner.plan import Action
+from transship_planner.observation.observe import observe, restraint_of
+from transship_planner.observation.observed import Policy, Restraint, Sighting
+from transship_planner.plans.plan import Action
 from transship_planner.why import Reason, Witnesses, why
 from transship_registry.errors import AuthenticationError
 from transship_registry.reference import Reference

@@ -15,9 +15,9 @@ from support.registry_server.server import RegistryServer
 from transship_executor.apply import apply
 from transship_executor.outcome import Outcome, Result, Status
 from transship_executor.watching import Silent
-from transship_planner.diff import Circumstances, diff
-from transship_planner.observe import observe
-from transship_planner.plan import ConfigPin
+from transship_planner.observation.observe import observe
+from transship_planner.plans.diff import Circumstances, diff
+from transship_planner.plans.plan import ConfigPin
 from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
 from transship_registry.reference import Repository

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from transship_planner.backup import BackupRule
 from transship_planner.desired import (
     Comparison,
     CopyRules,
@@ -16,6 +15,7 @@ from transship_planner.desired import (
 )
 from transship_planner.errors import Mark
 from transship_planner.gotemplate import Template
+from transship_planner.names.backup import BackupRule
 from transship_planner.tags.tagrules import Selection, TagPattern, TagSet
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 from transship_registry.reference import Reference, Repository

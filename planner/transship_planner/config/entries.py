@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from transship_planner.backup import BackupRule
 from transship_planner.config.durations import SECOND, SHORTEST_RETRY
 from transship_planner.config.expansion import Expander, sync_data, sync_fields
 from transship_planner.config.inheritance import inherit, inherit_platforms
@@ -26,6 +25,7 @@ from transship_planner.desired import (
     ReferrerFilter,
     Timing,
 )
+from transship_planner.names.backup import BackupRule
 from transship_planner.names.targetname import TargetName
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES, essence, manifest_kind

@@ -7,8 +7,8 @@ from typing import Final
 
 from transship_planner.desired import LifecycleRule
 from transship_planner.lifecycle.tagcycle import TRACKS, Version, cycle_of, version_of
-from transship_planner.observed import Wish
-from transship_planner.plan import Lifecycle, LifecycleStatus
+from transship_planner.observation.observed import Wish
+from transship_planner.plans.plan import Lifecycle, LifecycleStatus
 from transship_registry.endoflife.cycles import Cycle, ProductCycles
 
 _SHOWN: Final = 3

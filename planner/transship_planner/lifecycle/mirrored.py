@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from transship_planner.lifecycle.judge import Judge
-from transship_planner.observed import Wish
-from transship_planner.plan import Lifecycle, LifecycleStatus, TagLifecycle
+from transship_planner.observation.observed import Wish
+from transship_planner.plans.plan import Lifecycle, LifecycleStatus, TagLifecycle
 
 
 def mirrored_lifecycles(wishes: Iterable[Wish], judge: Judge | None) -> tuple[TagLifecycle, ...]:

@@ -3,8 +3,8 @@
 from transship_planner.desired import OnEol
 from transship_planner.lifecycle.judge import Judge
 from transship_planner.lifecycle.mirrored import in_words
-from transship_planner.observed import Policy, Restraint, Sighting
-from transship_planner.plan import Action, LifecycleStatus
+from transship_planner.observation.observed import Policy, Restraint, Sighting
+from transship_planner.plans.plan import Action, LifecycleStatus
 
 _ACTIONS = {OnEol.HOLD: Action.HELD, OnEol.BLOCK: Action.BLOCKED}
 

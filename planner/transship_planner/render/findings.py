@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from transship_planner.plan import Action, Plan
+from transship_planner.plans.plan import Action, Plan
 from transship_planner.render import wording
 from transship_planner.render.lifecycles import as_lifecycles, lifecycle_table
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tabulate import tabulate
 
-from transship_planner.plan import Lifecycle, LifecycleStatus, TagLifecycle
+from transship_planner.plans.plan import Lifecycle, LifecycleStatus, TagLifecycle
 from transship_planner.render.wording import by_name, plural
 
 _HEADERS: Final = ("target", "product", "cycle", "EOL date", "days left", "status")

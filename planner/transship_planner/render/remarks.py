@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from transship_planner.plan import Action, Change, Plan
+from transship_planner.plans.plan import Action, Change, Plan
 from transship_planner.render.wording import by_name
 from transship_registry.reference import Reference
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from tabulate import tabulate
 
-from transship_planner.plan import Change, Plan
+from transship_planner.plans.plan import Change, Plan
 from transship_planner.render import wording
 from transship_planner.render.lifecycles import lifecycle_table
 from transship_planner.render.remarks import Remark, remarks

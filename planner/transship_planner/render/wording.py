@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
-from transship_planner.plan import Action, Attachment, Change, Difference, Plan, SourcePulls, TagLifecycle
+from transship_planner.plans.plan import Action, Attachment, Change, Difference, Plan, SourcePulls, TagLifecycle
 from transship_planner.tags.versions import natural_key
 from transship_registry.platform import Platform
 from transship_registry.quota import left

@@ -1,10 +1,10 @@
 """A target tag that is not as wanted becomes a change of the plan: what happens to it, why, and what that brings."""
 
-from transship_planner.contents import content_tree, lost_tree
-from transship_planner.differences import differences
 from transship_planner.lifecycle.judge import Judge
-from transship_planner.observed import Contents, SeenAttachment, Sighting
-from transship_planner.plan import Action, Attachment, Change, ContentTree, Difference, RateLimit, Version
+from transship_planner.observation.observed import Contents, SeenAttachment, Sighting
+from transship_planner.plans.contents import content_tree, lost_tree
+from transship_planner.plans.differences import differences
+from transship_planner.plans.plan import Action, Attachment, Change, ContentTree, Difference, RateLimit, Version
 from transship_planner.render.wording import plural
 from transship_registry.digest import Digest
 from transship_registry.platform import Platform

@@ -4,9 +4,9 @@ from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 
 from transship_planner.asking import for_each
-from transship_planner.contents import check_nesting
-from transship_planner.observed import Sighting, Trouble
-from transship_planner.reading import OnceReader
+from transship_planner.observation.observed import Sighting, Trouble
+from transship_planner.observation.reading import OnceReader
+from transship_planner.plans.contents import check_nesting
 from transship_registry.digest import Digest
 from transship_registry.errors import TransshipError
 from transship_registry.manifest import Descriptor, Manifest

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from transship_planner.plan import Action, Change, ContentTree, Forecast, PullQuota, SourcePulls
+from transship_planner.plans.plan import Action, Change, ContentTree, Forecast, PullQuota, SourcePulls
 from transship_planner.render.wording import plural
 from transship_registry.quota import Quota, left
 from transship_registry.reference import Repository

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from transship_planner.change import change_of
-from transship_planner.forecast import forecast, shares, shortages
 from transship_planner.lifecycle.judge import Judge
 from transship_planner.lifecycle.mirrored import lifecycle_warnings, mirrored_lifecycles
-from transship_planner.observed import Observed, Sighting, Wish
-from transship_planner.plan import (
+from transship_planner.observation.observed import Observed, Sighting, Wish
+from transship_planner.plans.change import change_of
+from transship_planner.plans.forecast import forecast, shares, shortages
+from transship_planner.plans.plan import (
     FORMAT_VERSION,
     Change,
     ConfigPin,
@@ -25,7 +25,7 @@ from transship_planner.plan import (
     StatePin,
     Unchanged,
 )
-from transship_planner.rivals import settle
+from transship_planner.plans.rivals import settle
 from transship_registry.digest import Digest
 from transship_registry.reference import Reference
 

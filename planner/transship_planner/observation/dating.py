@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from transship_planner.asking import Once
-from transship_planner.observed import Pushed
+from transship_planner.observation.observed import Pushed
 from transship_planner.tags.tagrules import Selection
 from transship_registry.digest import Digest
 from transship_registry.errors import TransshipError

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from transship_planner.errors import Mark
-from transship_planner.observed import Observed, SeenAttachment, Sighting, Trouble, Wish
+from transship_planner.observation.observed import Observed, SeenAttachment, Sighting, Trouble, Wish
 from transship_planner.places import Places
-from transship_planner.plan import Action, Problem
+from transship_planner.plans.plan import Action, Problem
 from transship_registry.digest import Digest
 from transship_registry.referrers.refused import RefusedArtifactPolicy
 

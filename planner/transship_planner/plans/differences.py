@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
-from transship_planner.plan import Difference
+from transship_planner.plans.plan import Difference
 from transship_registry.manifest import Descriptor, Manifest
 
 _Report: TypeAlias = Mapping[str, Iterable[Any]]

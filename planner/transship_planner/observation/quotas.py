@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from transship_planner.asking import for_each
-from transship_planner.observed import Sighting
+from transship_planner.observation.observed import Sighting
 from transship_registry.errors import TransshipError
 from transship_registry.ports import RegistryReader
 from transship_registry.quota import Quota

@@ -10,8 +10,8 @@ from typing import Final
 
 from transship_planner.config.durations import SECOND, format_duration
 from transship_planner.desired import Entry
-from transship_planner.observed import Restraint, Sighting
-from transship_planner.plan import Action
+from transship_planner.observation.observed import Restraint, Sighting
+from transship_planner.plans.plan import Action
 from transship_registry.digest import Digest
 from transship_registry.reference import Reference
 from transship_state.document import State, moment

@@ -4,14 +4,14 @@ from collections.abc import MutableMapping
 from dataclasses import replace
 
 from transship_planner.asking import for_each
-from transship_planner.attachments import AttachmentLook
-from transship_planner.completeness import lost_content
-from transship_planner.dating import Dates
 from transship_planner.desired import Comparison
-from transship_planner.observed import Sighting, Trouble, Wish
+from transship_planner.observation.attachments import AttachmentLook
+from transship_planner.observation.completeness import lost_content
+from transship_planner.observation.dating import Dates
+from transship_planner.observation.observed import Sighting, Trouble, Wish
+from transship_planner.observation.platforms import check_lone_platform, expected_content
+from transship_planner.observation.reading import OnceReader
 from transship_planner.places import Places
-from transship_planner.platforms import check_lone_platform, expected_content
-from transship_planner.reading import OnceReader
 from transship_registry.digest import Digest
 from transship_registry.errors import InvalidReferenceError, NotFoundError, TransshipError
 from transship_registry.manifest import Descriptor, Manifest

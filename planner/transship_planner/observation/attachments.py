@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from transship_planner.asking import for_each
-from transship_planner.observed import SeenAttachment, Sighting
+from transship_planner.observation.observed import SeenAttachment, Sighting
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.manifest import Descriptor, Manifest

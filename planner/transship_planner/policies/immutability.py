@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from transship_planner.desired import Desired, Entry, ImageScope, RegistryScope, RepositoryScope
-from transship_planner.observed import Observed, Wish
+from transship_planner.observation.observed import Observed, Wish
 from transship_registry.digest import Digest
 from transship_registry.reference import Reference
 from transship_state.document import Record

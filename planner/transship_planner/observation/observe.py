@@ -8,17 +8,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from transship_planner.asking import for_each
-from transship_planner.dating import Dates
 from transship_planner.desired import Comparison, Desired
-from transship_planner.fetching import Fetcher
-from transship_planner.listing import Lister, joined
-from transship_planner.observed import Observed, Policy, Restraint, Selected, Sighting, Trouble, Wish
+from transship_planner.observation.dating import Dates
+from transship_planner.observation.fetching import Fetcher
+from transship_planner.observation.listing import Lister, joined
+from transship_planner.observation.observed import Observed, Policy, Restraint, Selected, Sighting, Trouble, Wish
+from transship_planner.observation.quotas import look_at_quotas
+from transship_planner.observation.reading import OnceReader
+from transship_planner.observation.sighting import Looker
 from transship_planner.places import Places
-from transship_planner.plan import Action
-from transship_planner.quotas import look_at_quotas
-from transship_planner.reading import OnceReader
-from transship_planner.rivals import settle_names
-from transship_planner.sighting import Looker
+from transship_planner.plans.plan import Action
+from transship_planner.plans.rivals import settle_names
 from transship_registry.digest import Digest
 from transship_registry.manifest import Manifest
 from transship_registry.ports import CatalogueReader

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from transship_planner.asking import for_each
-from transship_planner.dating import Dates
 from transship_planner.desired import (
     Comparison,
     Entry,
@@ -19,9 +18,10 @@ from transship_planner.desired import (
 )
 from transship_planner.names.naming import Named, name_target
 from transship_planner.names.twins import twin_digests
-from transship_planner.observed import Trouble, Wish
+from transship_planner.observation.dating import Dates
+from transship_planner.observation.observed import Trouble, Wish
+from transship_planner.observation.reading import OnceReader
 from transship_planner.places import Places
-from transship_planner.reading import OnceReader
 from transship_registry.digest import Digest
 from transship_registry.errors import InvalidReferenceError, NotFoundError, RegistryError, TransshipError
 from transship_registry.reference import Reference, Repository

@@ -5,8 +5,8 @@ from typing import Final
 
 from msgspec import structs
 
-from transship_planner.observed import Contents
-from transship_planner.plan import ContentTree, TreeBlob, TreeManifest
+from transship_planner.observation.observed import Contents
+from transship_planner.plans.plan import ContentTree, TreeBlob, TreeManifest
 from transship_registry.digest import Digest
 from transship_registry.errors import UnsupportedError
 from transship_registry.manifest import Descriptor, Manifest

@@ -12,7 +12,7 @@ import msgspec
 import rfc8785
 
 from transship_planner.errors import PlanError, TamperedPlanError
-from transship_planner.plan import FORMAT_VERSION, Plan
+from transship_planner.plans.plan import FORMAT_VERSION, Plan
 from transship_registry.codec import from_builtins, to_builtins
 from transship_registry.digest import Digest
 from transship_registry.errors import InvalidReferenceError

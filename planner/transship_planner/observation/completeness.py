@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Protocol
 
 from transship_planner.asking import for_each
-from transship_planner.contents import check_nesting
-from transship_planner.observed import Sighting
+from transship_planner.observation.observed import Sighting
+from transship_planner.plans.contents import check_nesting
 from transship_registry.digest import Digest
 from transship_registry.errors import NotFoundError
 from transship_registry.manifest import Descriptor, Manifest

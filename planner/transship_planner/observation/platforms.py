@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from transship_planner.desired import PlatformRule
-from transship_planner.observed import Wish
+from transship_planner.observation.observed import Wish
 from transship_registry.codec import decode_json
 from transship_registry.errors import ContentError, UnsupportedError
 from transship_registry.manifest import Descriptor, Manifest, PlatformFields, missing_platform, reduce_index

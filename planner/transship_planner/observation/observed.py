@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from transship_planner.desired import Comparison, Entry, PlatformRule
-from transship_planner.plan import Action
+from transship_planner.plans.plan import Action
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.quota import Quota

@@ -1,0 +1,1 @@
+"""The plan: its documents and file, the comparison that makes it, and what it costs."""

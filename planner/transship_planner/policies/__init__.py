@@ -1,0 +1,1 @@
+"""Rules that hold changes back, and that find what must not have changed."""
