@@ -24,8 +24,9 @@ from transship_executor.remembering import has_to_remember, remember
 from transship_planner.config import config_digest
 from transship_planner.desired import Desired
 from transship_planner.errors import PlanError, StalePlanError
-from transship_planner.plans.plan import Action, Plan
+from transship_planner.plans.plan import Plan
 from transship_planner.plans.planfile import PlanFile, read
+from transship_planner.render import wording
 from transship_registry.reference import Repository
 from transship_registry.registries import Registries
 from transship_state.filestore import FileStore
@@ -126,12 +127,9 @@ def _remember(saved: PlanFile, store: FileStore | None) -> None:
 
 
 def _unplanned(saved: PlanFile) -> Exit:
-    """Say what the plan leaves undone, because it could not be planned or is refused."""
+    """Say what could not be planned: then not everything that is wanted is true."""
     for problem in saved.plan.problems:
-        LOG.error("not planned: %s %s: %s", problem.entry, problem.reference, problem.message)
-    for change in saved.plan.changes:
-        if change.action is Action.BLOCKED:
-            LOG.error("blocked: %s: %s (%s)", change.target, change.reason, change.entry)
+        LOG.error("not planned: %s", wording.problem(problem))
     return of_plan(saved.plan)
 
 

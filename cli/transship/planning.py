@@ -98,6 +98,7 @@ async def make_plan(
         recorded={record.target: record.target_digest for record in state.records} if state else {},
         warnings=(*bypasses(observed.sightings, urgent), *moved_tags(observed, state.records if state else ())),
         judge=judge,
+        lines={entry.name: entry.mark.line for entry in desired.entries},
     )
     return save(diff(observed, circumstances), created_at=now())
 

@@ -170,8 +170,8 @@ def test_what_cannot_be_planned_is_a_problem_and_nothing_is_written(
     sides.source.faults.add(fault)
     done = sides.run("once")
     assert done.code == 1
-    assert done.out.splitlines()[:2] == [f"problem: sync[0] {problem}", "Plan: 0 unchanged, 1 problem."]
-    assert done.err == f"error: not planned: sync[0] {problem}\n"
+    assert done.out.splitlines()[:2] == [f"problem: sync[0] (line 1) {problem}", "Plan: 0 unchanged, 1 problem."]
+    assert done.err == f"error: not planned: sync[0] (line 1) {problem}\n"
     assert sides.target.store.tags("mirror/app") == {}
 
 

@@ -76,6 +76,7 @@ def plan(case: Path) -> PlanFile:
         tool_version="golden",
         config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),
         mode=Mode(missing=described.get("missing", False)),
+        lines={entry.name: entry.mark.line for entry in desired.entries},
         judge=judge_of(desired, case, described.get("today")),
     )
     policies = (eol_policy(circumstances.judge),) if circumstances.judge else ()

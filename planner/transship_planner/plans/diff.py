@@ -35,7 +35,7 @@ class Circumstances:
     """What a plan is made under: tool version, configuration, mode, and what was recorded before.
 
     `recorded` is the digest that the state says we last gave each target; `judge` knows today's date and the lifecycles
-    of products.
+    of products; `lines` are where the entries stand in the configuration.
     """
 
     tool_version: str
@@ -46,6 +46,7 @@ class Circumstances:
     expires_at: str = ""
     warnings: tuple[str, ...] = ()
     judge: Judge | None = None
+    lines: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def diff(observed: Observed, circumstances: Circumstances) -> Plan:
@@ -73,7 +74,7 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
         changes=priced,
         unchanged=_counted(unchanged),
         forecast=expected,
-        problems=tuple(sorted({*_problems(observed), *settled.problems, *clashes}, key=_problem_order)),
+        problems=_located({*_problems(observed), *settled.problems, *clashes}, circumstances.lines),
         warnings=(
             *circumstances.warnings,
             *sorted({*observed.warnings, *settled.warnings}),
@@ -134,8 +135,10 @@ def _problems(observed: Observed) -> list[Problem]:
     ]
 
 
-def _problem_order(problem: Problem) -> tuple[str, str, str]:
-    return problem.entry, problem.reference, problem.message
+def _located(problems: Iterable[Problem], lines: Mapping[str, int]) -> tuple[Problem, ...]:
+    """Sort the problems, and say where the entries of each stand."""
+    ordered = sorted(problems, key=lambda problem: (problem.entry, problem.reference, problem.message))
+    return tuple(msgspec.structs.replace(problem, line=lines.get(problem.entry, 0)) for problem in ordered)
 
 
 def _skips(skipped: Iterable[Sighting]) -> tuple[str, ...]:

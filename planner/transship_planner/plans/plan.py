@@ -185,11 +185,15 @@ class Change(_Document, frozen=True, kw_only=True):
 
 
 class Problem(_Document, frozen=True, kw_only=True):
-    """Something that could not be planned: the entry, the reference, and the error in words."""
+    """Something that could not be planned: the entry, the reference, and the error in words.
+
+    `line` is where the entry stands in the configuration; 0 when that is not known.
+    """
 
     entry: str
     reference: str
     message: str
+    line: int = 0
 
 
 class ConfigPin(_Document, frozen=True, kw_only=True):

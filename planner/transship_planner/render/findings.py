@@ -15,7 +15,7 @@ def render_findings(plan: Plan) -> str:
     ]
     if plan.lifecycles:
         lines += [lifecycle_table(plan.lifecycles), ""]
-    lines += [f"problem: {problem.entry} {problem.reference}: {problem.message}" for problem in plan.problems]
+    lines += [f"problem: {wording.problem(problem)}" for problem in plan.problems]
     lines += [f"warning: {warning}" for warning in plan.warnings]
     lines.append(_verdict(plan))
     return "\n".join(lines) + "\n"
@@ -40,7 +40,12 @@ def as_findings(plan: Plan) -> dict[str, Any]:
             for change in plan.changes
         ],
         "problems": [
-            {"entry": problem.entry, "reference": problem.reference, "message": problem.message}
+            {
+                "entry": problem.entry,
+                "line": problem.line or None,
+                "reference": problem.reference,
+                "message": problem.message,
+            }
             for problem in plan.problems
         ],
         "warnings": list(plan.warnings),

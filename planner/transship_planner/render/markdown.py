@@ -23,8 +23,8 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
         yield sentence
     if plan.problems:
         yield "\n".join(
-            f"- **problem** `{problem.reference}` ({problem.entry}): {_cell(problem.message)}"
-            for problem in plan.problems
+            f"- **problem** `{found.reference}` ({wording.place(found.entry, found.line)}): {_cell(found.message)}"
+            for found in plan.problems
         )
     changes = wording.by_name(plan.changes)
     if changes:

@@ -26,7 +26,7 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
     yield from _remarks(remarks(plan))
     if plan.lifecycles:
         yield lifecycle_table(plan.lifecycles) + "\n"
-    yield from (f"problem: {problem.entry} {problem.reference}: {problem.message}" for problem in plan.problems)
+    yield from (f"problem: {wording.problem(problem)}" for problem in plan.problems)
     yield from (f"warning: {warning}" for warning in plan.warnings)
     if not plan.changes and not plan.problems:
         yield "No changes. The targets are as the configuration wants them."

@@ -3,7 +3,16 @@
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
-from transship_planner.plans.plan import Action, Attachment, Change, Difference, Plan, SourcePulls, TagLifecycle
+from transship_planner.plans.plan import (
+    Action,
+    Attachment,
+    Change,
+    Difference,
+    Plan,
+    Problem,
+    SourcePulls,
+    TagLifecycle,
+)
 from transship_planner.tags.versions import natural_key
 from transship_registry.platform import Platform
 from transship_registry.quota import left
@@ -68,6 +77,16 @@ def attachment(found: Attachment) -> str:
     if found.before:
         return f"~ {name}: {found.before.short} → {found.digest.short}"
     return f"{sign} {name}{kind} of {found.subject.short}"
+
+
+def place(entry: str, line: int) -> str:
+    """Return an entry with the line on which it begins, if that is known."""
+    return f"{entry} (line {line})" if line else entry
+
+
+def problem(found: Problem) -> str:
+    """Return a problem in one line: whose it is, of what, and the error."""
+    return f"{place(found.entry, found.line)} {found.reference}: {found.message}"
 
 
 def difference(found: Difference) -> str:
