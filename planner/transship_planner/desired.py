@@ -116,6 +116,11 @@ class CopyRules:
     refused_referrers: RefusedArtifactPolicy = RefusedArtifactPolicy.FAIL
     backup: str = ""
 
+    @property
+    def takes_along(self) -> bool:
+        """Whether what is attached to an image is copied with it."""
+        return self.referrers or self.digest_tags
+
     def leaves_out(self, tag: str) -> bool:
         """Whether a tag is no image of its own: the list of referrers that the target will have one of its own of."""
         return self.referrers and is_referrers_tag(tag)

@@ -269,6 +269,16 @@ def test_the_plan_says_what_a_refused_referrer_does() -> None:
     assert only_change(plan(source(SBOM), entry(referrers=True))).refused == "fail"
 
 
+@pytest.mark.parametrize(("policy", "changes"), [("fail", 1), ("warn", 1), ("skip", 0)])
+def test_a_right_tag_is_done_where_refusals_are_passed_over(policy: str, changes: int) -> None:
+    """With `skip`, what the target may never take does not keep a check red; a new tag takes everything along."""
+    rules: dict[str, Any] = {"referrers": True, "refused_referrers": RefusedArtifactPolicy(policy)}
+    world = source(SBOM)
+    world.seed(TARGET, IMAGE)
+    assert len(plan(world, entry(**rules)).changes) == changes
+    assert len(only_change(plan(source(SBOM), entry(**rules))).attached) == 1
+
+
 def lose(world: MemoryRegistry, digest: str) -> None:
     """Take a manifest or a blob away from the target."""
     shelf = world.shelves[Repository.parse("dst.io/app")]

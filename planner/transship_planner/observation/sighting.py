@@ -17,6 +17,7 @@ from transship_registry.errors import InvalidReferenceError, NotFoundError, Tran
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import ManifestKind, manifest_kind
 from transship_registry.ports import RegistryReader
+from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 
 class Looker:
@@ -93,7 +94,7 @@ class Looker:
         try:
             if rules.force_recursive and sighting.in_sync:
                 sighting = replace(sighting, lost=await lost_content(self._once, sighting, self._contents))
-            if rules.referrers or rules.digest_tags:
+            if rules.takes_along and not (sighting.in_sync and rules.refused_referrers is RefusedArtifactPolicy.SKIP):
                 tags = await self._once.list_tags(sighting.wish.source.repository) if rules.digest_tags else None
                 sighting = await self._attachments.at(sighting, tags)
         except TransshipError as error:
