@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 
 from transship_registry.hosts import HostSettings, TlsMode
 from transship_registry.login import tls
-from transship_registry.login.tls import HostConfigError, ssl_context
+from transship_registry.login.pem import HostConfigError
+from transship_registry.login.tls import ssl_context
 from transship_registry.secret import Secret
 
 HOST = "registry.example.org:5000"

@@ -5,48 +5,18 @@ import ssl
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 import certifi
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from transship_registry.errors import TransshipError
 from transship_registry.hosts import HostSettings, TlsMode
+from transship_registry.login.pem import ClientPair, HostConfigError, PemText
 
 CERTS_D: Final = Path("/etc/docker/certs.d")
 """Where docker keeps the certificates of registries (docs.docker.com, engine/security/certificates)."""
-
-
-class HostConfigError(TransshipError):
-    """The settings of a registry that cannot be used; `field` is the setting, or the file, that is wrong."""
-
-    def __init__(self, registry: str, field: str, problem: str) -> None:
-        """Compose the message from its parts."""
-        self.registry = registry
-        self.field = field
-        self.problem = problem
-        super().__init__(f"registry {registry}: {field} {problem}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A PEM text and what it is called."""
-
-    name: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _ClientPair:
-    certificate: _Text
-    key: _Text
 
 
 def ssl_context(
@@ -62,15 +32,15 @@ def ssl_context(
         return None
     registry = settings.registry
     files = _list_files(certs_d, settings.endpoint) if use_certs_d else ()
-    authorities = [(text, _parse_certificates(text, registry)) for text in _find_authorities(settings, files)]
+    authorities = [(text, _read_authorities(text, registry)) for text in _find_authorities(settings, files)]
     pairs = _find_client_pairs(settings, files)
     pems = [(pair, _check_pair(pair, registry, now or datetime.now(UTC))) for pair in pairs]
     insecure = settings.tls is TlsMode.INSECURE
     if not authorities and not pems:
         return _shared_context(insecure)
     context = _new_context(insecure)
-    for text, certificates in authorities:
-        _trust(context, text, certificates, registry)
+    for text, der in authorities:
+        _trust(context, text, der, registry)
     for pair, pem in pems:
         _show(context, pair, pem, registry)
     return context
@@ -115,31 +85,31 @@ def _list_files(certs_d: Path, endpoint: str) -> tuple[Path, ...]:
         return ()
 
 
-def _find_authorities(settings: HostSettings, files: tuple[Path, ...]) -> list[_Text]:
+def _find_authorities(settings: HostSettings, files: tuple[Path, ...]) -> list[PemText]:
     found = [_read(path, settings.registry) for path in files if path.suffix == ".crt"]
     if settings.ca.strip():
-        found.append(_Text("regcert", settings.ca.encode("utf-8", "replace")))
+        found.append(PemText("regcert", settings.ca.encode("utf-8", "replace")))
     return found
 
 
-def _find_client_pairs(settings: HostSettings, files: tuple[Path, ...]) -> list[_ClientPair]:
+def _find_client_pairs(settings: HostSettings, files: tuple[Path, ...]) -> list[ClientPair]:
     certificate, key = settings.client_certificate, settings.client_key.reveal()
     if certificate.strip() or key.strip():
         _need_both("clientCert", "clientKey", bool(certificate.strip()), bool(key.strip()), settings.registry)
         return [
-            _ClientPair(
-                _Text("clientCert", certificate.encode("utf-8", "replace")),
-                _Text("clientKey", key.encode("utf-8", "replace")),
+            ClientPair(
+                PemText("clientCert", certificate.encode("utf-8", "replace")),
+                PemText("clientKey", key.encode("utf-8", "replace")),
             )
         ]
     stems = sorted({path.with_suffix("") for path in files if path.suffix in {".cert", ".key"}})
     return [_read_pair(stem, files, settings.registry) for stem in stems]
 
 
-def _read_pair(stem: Path, files: tuple[Path, ...], registry: str) -> _ClientPair:
+def _read_pair(stem: Path, files: tuple[Path, ...], registry: str) -> ClientPair:
     certificate, key = (stem.parent / f"{stem.name}{suffix}" for suffix in (".cert", ".key"))
     _need_both(str(certificate), str(key), certificate in files, key in files, registry)
-    return _ClientPair(_read(certificate, registry), _read(key, registry))
+    return ClientPair(_read(certificate, registry), _read(key, registry))
 
 
 def _need_both(certificate: str, key: str, has_certificate: bool, has_key: bool, registry: str) -> None:
@@ -149,83 +119,41 @@ def _need_both(certificate: str, key: str, has_certificate: bool, has_key: bool,
         raise HostConfigError(registry, key, f"needs {certificate}, which is missing")
 
 
-def _read(path: Path, registry: str) -> _Text:
+def _read(path: Path, registry: str) -> PemText:
     try:
-        return _Text(str(path), path.read_bytes())
+        return PemText(str(path), path.read_bytes())
     except OSError as error:
         raise HostConfigError(registry, str(path), f"cannot be read: {error.strerror}") from None
 
 
-def _check_pair(pair: _ClientPair, registry: str, now: datetime) -> bytes:
-    """Return certificates and key as one PEM, which OpenSSL can load."""
-    certificates = _parse_certificates(pair.certificate, registry)
-    key = _parse_key(pair.key, registry)
-    _check_period(certificates[0], pair.certificate.name, registry, now)
-    _check_match(certificates[0], key, pair, registry)
-    chain = b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
-    return chain + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+# Most registries need neither of these two, and to load `cryptography` takes a tenth of a short run.
 
 
-def _trust(context: ssl.SSLContext, text: _Text, certificates: list[x509.Certificate], registry: str) -> None:
+def _read_authorities(text: PemText, registry: str) -> bytes:
+    from transship_registry.login.certificates import read_authorities  # noqa: PLC0415 - see above
+
+    return read_authorities(text, registry)
+
+
+def _check_pair(pair: ClientPair, registry: str, now: datetime) -> bytes:
+    from transship_registry.login.certificates import check_pair  # noqa: PLC0415 - see above
+
+    return check_pair(pair, registry, now)
+
+
+def _trust(context: ssl.SSLContext, text: PemText, der: bytes, registry: str) -> None:
     try:
-        context.load_verify_locations(cadata=b"".join(each.public_bytes(Encoding.DER) for each in certificates))
+        context.load_verify_locations(cadata=der)
     except ssl.SSLError as error:
         raise HostConfigError(registry, text.name, f"cannot be trusted: {error.reason}") from None
 
 
-def _show(context: ssl.SSLContext, pair: _ClientPair, pem: bytes, registry: str) -> None:
+def _show(context: ssl.SSLContext, pair: ClientPair, pem: bytes, registry: str) -> None:
     try:
         with _lend_file(pem) as path:
             context.load_cert_chain(path)
     except ssl.SSLError as error:
         raise HostConfigError(registry, pair.certificate.name, f"cannot be used: {error.reason}") from None
-
-
-def _parse_certificates(text: _Text, registry: str) -> list[x509.Certificate]:
-    if b"-----BEGIN CERTIFICATE-----" not in text.content:
-        raise HostConfigError(
-            registry, text.name, "holds no PEM certificate; expected text with -----BEGIN CERTIFICATE-----"
-        )
-    try:
-        return x509.load_pem_x509_certificates(text.content)
-    except (ValueError, x509.InvalidVersion):
-        raise HostConfigError(registry, text.name, "holds a certificate that cannot be read") from None
-
-
-def _parse_key(text: _Text, registry: str) -> PrivateKeyTypes:
-    """Read a private key; no reason that a library gives is passed on, for it might quote the key."""
-    if b"PRIVATE KEY-----" not in text.content:
-        raise HostConfigError(
-            registry, text.name, "holds no PEM private key; expected text with -----BEGIN PRIVATE KEY-----"
-        )
-    try:
-        return load_pem_private_key(text.content, password=None)
-    except TypeError:
-        raise HostConfigError(
-            registry, text.name, "is encrypted; decrypt it, e.g. with `openssl pkey -in KEY -out PLAIN`"
-        ) from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise HostConfigError(registry, text.name, "holds a private key that cannot be read") from None
-
-
-def _check_period(certificate: x509.Certificate, name: str, registry: str, now: datetime) -> None:
-    if now > certificate.not_valid_after_utc:
-        raise HostConfigError(registry, name, f"expired on {certificate.not_valid_after_utc:%Y-%m-%d at %H:%M} UTC")
-    if now < certificate.not_valid_before_utc:
-        raise HostConfigError(
-            registry, name, f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d at %H:%M} UTC"
-        )
-
-
-def _check_match(certificate: x509.Certificate, key: PrivateKeyTypes, pair: _ClientPair, registry: str) -> None:
-    try:
-        matches = certificate.public_key() == key.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        raise HostConfigError(registry, pair.certificate.name, "has a public key that cannot be read") from None
-    if not matches:
-        raise HostConfigError(
-            registry, pair.key.name, f"does not belong to the first certificate in {pair.certificate.name}"
-        )
 
 
 @contextmanager
