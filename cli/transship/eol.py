@@ -1,14 +1,13 @@
 """The commands about the end of life of what is mirrored: eol, eol update."""
 
 import json
-import secrets
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from transship.exits import Exit, most_specific
+from transship.files import replace_file
 from transship.invocation import LOG, Invocation
 from transship.lifecycles import find_judge
 from transship.wiring import load_config, registries
@@ -84,15 +83,9 @@ async def _fetch(desired: Desired, opened: Registries) -> Mapping[str, tuple[Cyc
 
 
 def _write(path: Path, text: str) -> None:
-    """Write the data file in one step, so that a plan never reads half of it."""
-    file = path.resolve()
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
+        replace_file(path, text.encode())
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise PlanError(f"{path}: cannot write the end-of-life data: {error.strerror}") from error
 
 

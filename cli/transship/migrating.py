@@ -1,10 +1,10 @@
 """The command that turns another tool's configuration file into ours: migrate."""
 
-import secrets
 import sys
 from pathlib import Path
 
 from transship.exits import Exit
+from transship.files import replace_file
 from transship.invocation import LOG
 from transship_planner.config.loader import STDIN, STDIN_NAME, read_path, read_stdin
 from transship_planner.errors import ConfigError, Finding, Mark
@@ -63,15 +63,7 @@ def _refuse_existing(out: Path) -> None:
 
 
 def _write(out: Path, text: str) -> None:
-    """Write the file in one step, so that no half of it is ever read."""
-    path = out.resolve()
-    replaceable = path.is_file() or not path.exists()  # a device or a pipe is written to, and never replaced
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") if replaceable else path
     try:
-        temporary.write_text(text, encoding="utf-8")
-        if replaceable:
-            temporary.replace(path)
+        replace_file(out, text.encode())
     except OSError as error:
-        if replaceable:
-            temporary.unlink(missing_ok=True)
         raise ConfigError(Finding(Mark(str(out), 1, 1), f"the file cannot be written: {error.strerror}")) from None

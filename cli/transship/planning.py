@@ -9,6 +9,7 @@ from pathlib import Path
 
 from transship import lifecycles
 from transship.exits import Exit, most_specific, of_plan
+from transship.files import replace_file
 from transship.invocation import LOG, Invocation, now
 from transship.policies import policies_of
 from transship.versions import tool_version
@@ -116,15 +117,7 @@ def print_plan(saved: PlanFile, form: str) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write the plan file in one step, so that no half of a plan is ever read."""
-    path = path.resolve()
-    replaceable = path.is_file() or not path.exists()  # a device or a pipe is written to, and never replaced
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") if replaceable else path
     try:
-        temporary.write_bytes(data)
-        if replaceable:
-            temporary.replace(path)
+        replace_file(path, data)
     except OSError as error:
-        if replaceable:
-            temporary.unlink(missing_ok=True)
-        raise PlanError(f"{path}: cannot write the plan file: {error.strerror}") from error
+        raise PlanError(f"{path.resolve()}: cannot write the plan file: {error.strerror}") from error

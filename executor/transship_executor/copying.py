@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 from transship_executor.outcome import Traffic
 from transship_executor.sources import Sources
-from transship_executor.spool import store_of
 from transship_planner.asking import for_each
+from transship_planner.plans.forecast import store_of
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import RegistryWriter

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Final, Self, TypeAlias, TypeVarTuple
 
-from transship_planner.plans.forecast import brought
+from transship_planner.plans.forecast import brought, store_of
 from transship_planner.plans.plan import Change
 from transship_registry.digest import Digest
 from transship_registry.layout.offload import Offload
@@ -27,11 +27,6 @@ PIECE: Final = 1024 * 1024
 
 _THREADS: Final = 4
 _log = logging.getLogger(__name__)
-
-
-def store_of(repository: Repository) -> str:
-    """Return within which a blob can be mounted: a registry, or a layout."""
-    return str(repository) if repository.is_layout else repository.registry
 
 
 def by_content(changes: Iterable[Change]) -> list[Change]:

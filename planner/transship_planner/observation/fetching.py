@@ -29,9 +29,9 @@ class Fetcher:
         try:
             if sighting.is_changing:
                 await self._fetch_image(sighting)
-            for each in sighting.attached:
-                if not each.present:
-                    await self._fetch_tree(each.node.repository.at(each.node.descriptor.digest), frozenset(), depth=0)
+            absent = [each.node for each in sighting.attached if not each.present]
+            manifests = (node.repository.at(node.descriptor.digest) for node in absent)
+            await for_each(manifests, lambda manifest: self._fetch_tree(manifest, frozenset(), depth=0))
         except TransshipError as error:
             return Trouble(wish.entry.name, str(wish.source), str(error))
         return sighting

@@ -35,7 +35,9 @@ def _share(change: Change, sent: set[tuple[str, object]]) -> Share:
     blobs: list[int] = []
     manifests: list[int] = []
     for _, target, content in brought(change):
-        blobs += [blob.size for blob in content.blobs if not blob.present and _first(sent, _store(target), blob.digest)]
+        blobs += [
+            blob.size for blob in content.blobs if not blob.present and _first(sent, store_of(target), blob.digest)
+        ]
         manifests += [
             manifest.size
             for manifest in content.manifests
@@ -63,7 +65,7 @@ def forecast(changes: Iterable[Change], costs: Iterable[Share], quotas: Mapping[
         for manifest in content.manifests
         if not manifest.present
     }
-    pulls = Counter(_store(repository) for repository, _ in fetched)
+    pulls = Counter(store_of(repository) for repository, _ in fetched)
     costs = tuple(costs)
     return Forecast(
         transfer=sum(share.transfer for share in costs),
@@ -94,7 +96,7 @@ def shortages(expected: Forecast, changes: Sequence[Change]) -> Iterator[str]:
 def _shortage(pulls: SourcePulls, quota: PullQuota, coming: Iterable[Change]) -> Iterator[str]:
     if quota.fits:
         return
-    if all(change.ratelimit and _store(change.source.repository) == pulls.registry for change in coming):
+    if all(change.ratelimit and store_of(change.source.repository) == pulls.registry for change in coming):
         advice = "apply will wait for more as ratelimit says; log in for a larger quota, or split the plan"
     else:
         advice = "give the entries ratelimit.min to let apply wait, log in for a larger quota, or split the plan"
@@ -108,7 +110,7 @@ def _never(pulls: SourcePulls, quota: PullQuota, coming: Iterable[Change]) -> It
     """Name the entries that want more to be left than there ever is."""
     if quota.limit is None:
         return
-    spared = (change for change in coming if _store(change.source.repository) == pulls.registry)
+    spared = (change for change in coming if store_of(change.source.repository) == pulls.registry)
     wants = {(change.entry, change.ratelimit.min) for change in spared if change.ratelimit}
     for entry, least in sorted(wants):
         if least > quota.limit:
@@ -119,10 +121,11 @@ def _never(pulls: SourcePulls, quota: PullQuota, coming: Iterable[Change]) -> It
 
 
 def _read_from(change: Change) -> frozenset[str]:
-    return frozenset(_store(source) for source, _, content in brought(change) if content.manifests)
+    return frozenset(store_of(source) for source, _, content in brought(change) if content.manifests)
 
 
-def _store(repository: Repository) -> str:
+def store_of(repository: Repository) -> str:
+    """Return within which a blob can be mounted: a registry, or a layout."""
     return str(repository) if repository.is_layout else repository.registry
 
 

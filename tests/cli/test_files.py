@@ -1,0 +1,42 @@
+"""Files that commands write: whole or not at all, and never in place of something that is no file."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from transship.files import replace_file
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    """The new content stands under the name, alone in its folder."""
+    path = tmp_path / "plan.json"
+    for content in (b"one", b"two"):
+        replace_file(path, content)
+        assert path.read_bytes() == content
+    assert os.listdir(tmp_path) == ["plan.json"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """What it points at is replaced."""
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real")
+    replace_file(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+
+
+def test_a_device_is_written_to() -> None:
+    """A full one is an error, and is still there."""
+    with pytest.raises(OSError, match="No space left on device"):
+        replace_file(Path("/dev/full"), b"content")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing(tmp_path: Path) -> None:
+    """A folder that is not there, and a name that is too long for what stands beside it."""
+    with pytest.raises(FileNotFoundError):
+        replace_file(tmp_path / "missing" / "plan.json", b"content")
+    with pytest.raises(OSError, match="File name too long"):
+        replace_file(tmp_path / ("n" * 250), b"content")
+    assert os.listdir(tmp_path) == []
