@@ -68,7 +68,7 @@ async def apply(
     # Whoever waits for a quota gives up its place, and then there have to be others to take it.
     at_work = len(plan.pending) if any(change.ratelimit for change in plan.pending) else images_at_once
     async with Sources(registry, plan.pending) as sources:
-        run = _Run(Changer(registry, sources, pacing), sources, watcher, recorder)
+        run = _Run(Changer(registry, sources, pacing, plan.pending), sources, watcher, recorder)
 
         async def carry_out(change: Change) -> None:
             await run.carry_out(change)

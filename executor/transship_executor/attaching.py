@@ -8,11 +8,12 @@ from typing import TypeAlias
 from transship_executor.copying import Copier, Job
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Traffic
+from transship_executor.putting import Putter
 from transship_executor.sources import Sources
 from transship_planner.plans.plan import Attachment, Change
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
-from transship_registry.ports import RegistryWriter
+from transship_registry.ports import RegistryReader
 from transship_registry.reference import Repository
 from transship_registry.referrers.refused import RefusedArtifactPolicy, is_artifact_refusal
 
@@ -26,10 +27,11 @@ class Attacher:
     what it lacks, so that the others find it there.
     """
 
-    def __init__(self, registry: RegistryWriter, sources: Sources, copier: Copier) -> None:
+    def __init__(self, registry: RegistryReader, sources: Sources, copier: Copier, putter: Putter) -> None:
         self._registry = registry
         self._sources = sources
         self._copier = copier
+        self._putter = putter
         self._locks: defaultdict[_Subject, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def lacks_any(self, change: Change) -> bool:
@@ -77,7 +79,7 @@ class Attacher:
             with job.between(each.source, each.target) as moving:
                 manifest = await self._sources.get_manifest(each.source.at(each.digest))
                 await self._copier.bring(moving, manifest)
-                await self._registry.put_manifest(place, manifest)
+                await self._putter.put(place, manifest)
         except RegistryError as error:
             policy = RefusedArtifactPolicy(change.refused)
             if policy is RefusedArtifactPolicy.FAIL or not is_artifact_refusal(error):

@@ -1,6 +1,6 @@
 """Carry out one change: look at its target, bring what is lacking there, and set the tag last (architecture §5)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
 from transship_executor.attaching import Attacher
@@ -9,6 +9,7 @@ from transship_executor.copying import Copier, Job
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Status, Traffic
 from transship_executor.pacing import Pacing
+from transship_executor.putting import Putter
 from transship_executor.refreshing import lacks_content
 from transship_executor.sources import Sources
 from transship_planner.plans.plan import Action, Change
@@ -23,12 +24,13 @@ _Work: TypeAlias = Callable[[Change, Job], Awaitable[bool]]
 class Changer:
     """Makes the changes of one run true; what one of them has brought, the others find there."""
 
-    def __init__(self, registry: RegistryWriter, sources: Sources, pacing: Pacing) -> None:
+    def __init__(self, registry: RegistryWriter, sources: Sources, pacing: Pacing, pending: Iterable[Change]) -> None:
         self._registry = registry
         self._sources = sources
         self._pacing = pacing
-        self._copier = Copier(registry, sources)
-        self._attacher = Attacher(registry, sources, self._copier)
+        self._putter = Putter(registry, pending)
+        self._copier = Copier(registry, sources, self._putter)
+        self._attacher = Attacher(registry, sources, self._copier, self._putter)
 
     async def make(self, change: Change, job: Job) -> Status:
         """Make a change true, and tell whether it was so already.
@@ -66,12 +68,12 @@ class Changer:
         await self._copier.bring(job, manifest)
         if change.attached:
             # What is attached follows its subject and precedes the tag: nobody finds the image without its signatures.
-            await self._registry.put_manifest(change.target.repository.at(manifest.digest), manifest)
+            await self._putter.put(change.target.repository.at(manifest.digest), manifest)
             job.traffic += Traffic(manifests=1)
             await self._attacher.attach(change, job)
-        await back_up(self._registry, self._copier, change, job)
+        await back_up(self._registry, self._copier, self._putter, change, job)
         if not _is_done(change, await self._registry.head_manifest(change.target)):
-            await self._registry.put_manifest(change.target, manifest)
+            await self._putter.put(change.target, manifest)
             job.traffic += Traffic(manifests=1)
         return True
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from transship_executor.outcome import Traffic
+from transship_executor.putting import Putter
 from transship_executor.sources import Sources
 from transship_planner.asking import for_each
 from transship_planner.plans.forecast import store_of
@@ -60,8 +61,9 @@ class Job:
 class Copier:
     """The copying of one run; it knows what this run has already brought where."""
 
-    def __init__(self, registry: RegistryWriter, sources: Sources) -> None:
+    def __init__(self, registry: RegistryWriter, sources: Sources, putter: Putter) -> None:
         self._registry = registry
+        self._putter = putter
         self._sources = sources
         self._locks: defaultdict[_Content, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._holders: defaultdict[_Content, dict[Repository, None]] = defaultdict(dict)
@@ -97,7 +99,7 @@ class Copier:
                 return
             manifest = await self._sources.get_manifest(job.source.at(part.digest))
             await self._bring_parts(job, manifest)
-            await self._registry.put_manifest(job.target.at(part.digest), manifest)
+            await self._putter.put(job.target.at(part.digest), manifest)
             job.traffic += Traffic(manifests=1)
             self._stored.add(content)
 

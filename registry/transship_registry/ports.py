@@ -96,8 +96,12 @@ class CatalogueReader(RegistryReader, Protocol):
 class RegistryWriter(RegistryReader, Protocol):
     """Read and write access to registries and OCI image layouts."""
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
-        """Store the manifest's raw bytes under a tag, or by its digest; what it points at must be there already."""
+    async def put_manifest(self, reference: Reference, manifest: Manifest, *, keep_list: bool = True) -> None:
+        """Store the manifest's raw bytes under a tag, or by its digest; what it points at must be there already.
+
+        Where there is no referrers API, a manifest with a subject is listed under the referrers tag, too; without
+        `keep_list` that tag is left alone.
+        """
         ...
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:

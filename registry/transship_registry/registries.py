@@ -70,9 +70,9 @@ class Registries:
         """List the repositories of a registry that has a catalogue."""
         return await self.http.list_repositories(registry)
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
-        """Store the manifest's raw bytes under a tag, or by its digest."""
-        await self._at(reference.repository).put_manifest(reference, manifest)
+    async def put_manifest(self, reference: Reference, manifest: Manifest, *, keep_list: bool = True) -> None:
+        """Store the manifest's raw bytes under a tag, or by its digest; see `RegistryWriter.put_manifest`."""
+        await self._at(reference.repository).put_manifest(reference, manifest, keep_list=keep_list)
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
         """Make a blob of another repository of the same place appear here; False when that cannot be."""

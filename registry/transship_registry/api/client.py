@@ -186,16 +186,19 @@ class HttpRegistry:
             repository, lambda host: self._referrers.list_referrers(host, repository, digest, artifact_type)
         )
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
+    async def put_manifest(self, reference: Reference, manifest: Manifest, *, keep_list: bool = True) -> None:
         """Store the manifest's bytes under its digest or tag.
 
-        Where the registry has no referrers API, a manifest with a subject is listed under the referrers tag, too.
+        Where the registry has no referrers API, a manifest with a subject is listed under the referrers tag, too,
+        unless `keep_list` is False.
         Raises `MissingContentError` when the registry lacks what the manifest points at, `UnsupportedError` when the
         tag is immutable and holds something else.
         """
         host = self._writer(reference.repository)
         answer = await manifests.put_manifest(host, reference, manifest)
-        await self._referrers.note_stored(host, reference.repository, manifest, answer.headers)
+        unlisted = self._referrers.unlisted(host, reference.repository, manifest, answer.headers)
+        if unlisted is not None and keep_list:
+            await self._referrers.add(host, reference.repository, unlisted)
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
         """Make a blob of another repository of the same registry appear here; False when the registry did not.

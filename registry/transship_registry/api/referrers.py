@@ -62,18 +62,22 @@ class Referrers:
             return replace(found, complete=False, problem=found.problem or f"{host.settings.registry} is a mirror")
         return found
 
-    async def note_stored(self, host: Host, repository: Repository, manifest: Manifest, headers: httpx.Headers) -> None:
-        """List a manifest that was stored under its subject's referrers tag, unless `headers` say that it is listed.
+    def unlisted(
+        self, host: Host, repository: Repository, manifest: Manifest, headers: httpx.Headers
+    ) -> Referrer | None:
+        """Return the referrer that a manifest is, which was stored, unless `headers` say that the registry lists it."""
+        referrer = Referrer.of(manifest)
+        if referrer is None or headers.get("oci-subject", "").strip() != str(referrer.subject):
+            return referrer
+        self._missed_at.pop(_place(host, repository), None)
+        return None
+
+    async def add(self, host: Host, repository: Repository, referrer: Referrer) -> None:
+        """List a referrer under its subject's referrers tag.
 
         Raises `RegistryError` when other writers undo that again and again, and `UnsupportedError` when the tag holds
         something else or is immutable.
         """
-        referrer = Referrer.of(manifest)
-        if referrer is None:
-            return
-        if headers.get("oci-subject", "").strip() == str(referrer.subject):
-            self._missed_at.pop(_place(host, repository), None)
-            return
         tag = repository.tag(referrers_tag(referrer.subject))
         async with self._writers.setdefault(tag, asyncio.Lock()):
             await _add_to_tag(host, tag, referrer.descriptor)

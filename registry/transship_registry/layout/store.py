@@ -131,12 +131,12 @@ class LayoutStore:
         layout = self._layout(repository)
         return await self._offload.run(list_referrers, layout, repository, digest, artifact_type)
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
+    async def put_manifest(self, reference: Reference, manifest: Manifest, *, keep_list: bool = True) -> None:
         """Store the manifest under a tag, or by its digest as a blob only.
 
         A reference with both is stored by digest (semantics B7). Raises `ContentError` when the digest is another, or
         when something that the manifest points at, through its children too, is missing; layers with `urls` may be.
-        A manifest with a subject is listed under that one's referrers tag.
+        A manifest with a subject is listed under that one's referrers tag, unless `keep_list` is False.
         """
         if reference.digest is not None and reference.digest != manifest.digest:
             raise ContentError(f"PUT manifest {reference}: the manifest's bytes hash to {manifest.digest}")
@@ -146,7 +146,7 @@ class LayoutStore:
         else:
             async with self._updating(layout):
                 await self._offload.run(layout.put_tag, manifest, reference.identifier, reference)
-        if manifest.subject is not None:
+        if keep_list and manifest.subject is not None:
             async with self._updating(layout):
                 await self._offload.run(add_referrer, layout, reference.repository, manifest)
 
