@@ -1,6 +1,7 @@
 """Keep the image that a target tag is about to leave (semantics B11, "Backup")."""
 
-from transship_executor.copying import Copier, Job
+from transship_executor.copying import Copier
+from transship_executor.job import Job
 from transship_executor.outcome import Traffic
 from transship_executor.putting import Putter
 from transship_planner.plans.plan import Change
@@ -18,5 +19,5 @@ async def back_up(registry: RegistryReader, copier: Copier, putter: Putter, chan
     if change.backup.repository != change.target.repository:
         with job.between(change.target.repository, change.backup.repository) as moving:
             await copier.bring(moving, manifest)
-    await putter.put(change.backup, manifest)
+    await putter.put_listed(change.backup, manifest, job)
     job.traffic += Traffic(manifests=1)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.index import is_listed, referrers_tag, with_referrer
+from transship_registry.referrers.index import referrers_tag, unlisted, with_referrers
 from transship_registry.referrers.lists import Referrer, ReferrerList
 
 
@@ -176,7 +176,9 @@ class MemoryRegistry:
         assert reference.tag is not None
         return TagFact(tag=reference.tag, digest=self.told.get(reference, digest), updated=self.pushed.get(reference))
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest, *, keep_list: bool = True) -> None:
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
         """See `RegistryWriter.put_manifest`."""
         self._met("put_manifest", reference)
         shelf = self.shelves[reference.repository]
@@ -191,19 +193,22 @@ class MemoryRegistry:
         shelf.manifests[manifest.digest] = manifest
         if reference.tag and not reference.digest:
             shelf.tags[reference.tag] = manifest.digest
-        referrer = Referrer.of(manifest)
-        if referrer is not None and keep_list and self.keeps_lists:
-            self._list(shelf, referrer)
+        referrer = Referrer.of(manifest) if self.keeps_lists else None
+        if referrer is None or not keep_list:
+            return referrer
+        await self.add_referrers(reference.repository, referrer.subject, (referrer.descriptor,))
+        return None
 
-    @staticmethod
-    def _list(shelf: Shelf, referrer: Referrer) -> None:
-        """List a referrer under the referrers tag, unless it is listed there."""
-        tag = referrers_tag(referrer.subject)
-        before = shelf.manifests.get(shelf.tags[tag]) if tag in shelf.tags else None
-        if not is_listed(referrer.descriptor.digest, before):
-            after = with_referrer(before, referrer.descriptor, Reference.parse(f"memory/list:{tag}"))
+    async def add_referrers(self, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """See `RegistryWriter.add_referrers`."""
+        place = repository.tag(referrers_tag(subject))
+        self._met("add_referrers", place)
+        shelf = self.shelves[repository]
+        before = shelf.manifests.get(shelf.tags[str(place.tag)]) if place.tag in shelf.tags else None
+        if lacking := unlisted(referrers, before):
+            after = with_referrers(before, lacking, place)
             shelf.manifests[after.digest] = after
-            shelf.tags[tag] = after.digest
+            shelf.tags[str(place.tag)] = after.digest
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
         """See `RegistryWriter.mount_blob`."""
