@@ -1,20 +1,23 @@
 """Carry out one change: look at its target, bring what is lacking there, and set the tag last (architecture §5)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
 from transship_executor.attaching import Attacher
 from transship_executor.backup import back_up
-from transship_executor.copying import Copier, Job
+from transship_executor.copying import Copier
 from transship_executor.errors import ConflictError
+from transship_executor.job import Job
 from transship_executor.outcome import Status, Traffic
 from transship_executor.pacing import Pacing
+from transship_executor.putting import Putter
 from transship_executor.refreshing import lacks_content
 from transship_executor.sources import Sources
 from transship_planner.plans.plan import Action, Change
 from transship_registry.errors import ContentError, MissingContentError
 from transship_registry.manifest import Descriptor, Manifest, reduce_index
 from transship_registry.ports import RegistryWriter
+from transship_registry.referrers.index import named_by
 
 _Work: TypeAlias = Callable[[Change, Job], Awaitable[bool]]
 """What there is to do for a change; it tells whether anything was written."""
@@ -23,12 +26,13 @@ _Work: TypeAlias = Callable[[Change, Job], Awaitable[bool]]
 class Changer:
     """Makes the changes of one run true; what one of them has brought, the others find there."""
 
-    def __init__(self, registry: RegistryWriter, sources: Sources, pacing: Pacing) -> None:
+    def __init__(self, registry: RegistryWriter, sources: Sources, pacing: Pacing, pending: Iterable[Change]) -> None:
         self._registry = registry
         self._sources = sources
         self._pacing = pacing
-        self._copier = Copier(registry, sources)
-        self._attacher = Attacher(registry, sources, self._copier)
+        self._putter = Putter(registry, pending)
+        self._copier = Copier(registry, sources, self._putter)
+        self._attacher = Attacher(registry, sources, self._copier, self._putter)
 
     async def make(self, change: Change, job: Job) -> Status:
         """Make a change true, and tell whether it was so already.
@@ -64,14 +68,15 @@ class Changer:
     async def _bring_and_tag(self, change: Change, job: Job) -> bool:
         manifest = await self._approved(change, job)
         await self._copier.bring(job, manifest)
-        if change.attached:
-            # What is attached follows its subject and precedes the tag: nobody finds the image without its signatures.
-            await self._registry.put_manifest(change.target.repository.at(manifest.digest), manifest)
+        if change.attached or manifest.subject is not None:
+            # What is attached follows its subject and precedes the tag: nobody finds the image without its signatures,
+            # and no tag says that an artifact is here before it is listed.
+            await self._putter.put_listed(change.target.repository.at(manifest.digest), manifest, job)
             job.traffic += Traffic(manifests=1)
             await self._attacher.attach(change, job)
-        await back_up(self._registry, self._copier, change, job)
+        await back_up(self._registry, self._copier, self._putter, change, job)
         if not _is_done(change, await self._registry.head_manifest(change.target)):
-            await self._registry.put_manifest(change.target, manifest)
+            await self._putter.put(change.target, manifest)
             job.traffic += Traffic(manifests=1)
         return True
 
@@ -120,9 +125,10 @@ def _check_unmoved(change: Change, found: Descriptor | None) -> None:
 def _is_done(change: Change, found: Descriptor | None) -> bool:
     """Tell whether the target tag is as planned; raises `ConflictError` when it is neither that nor as it was."""
     assert change.after is not None
-    if found is not None and found.digest == change.after.digest:
+    tag, now = change.target.tag, found.digest if found else None
+    if now == change.after.digest:
         return True
     before = change.before.digest if change.before else None
-    if (found.digest if found else None) != before:
-        raise ConflictError(change.target, str(before or "absent"), str(found.digest) if found else "absent")
+    if named_by(tag, now) != named_by(tag, before):
+        raise ConflictError(change.target, str(before or "absent"), str(now or "absent"))
     return False

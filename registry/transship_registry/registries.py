@@ -1,7 +1,7 @@
 """Registries and image layouts behind one door: each repository's requests go to the place that it names."""
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, RegistryWriter, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.lists import ReferrerList
+from transship_registry.referrers.lists import Referrer, ReferrerList
 
 
 class Registries:
@@ -70,9 +70,15 @@ class Registries:
         """List the repositories of a registry that has a catalogue."""
         return await self.http.list_repositories(registry)
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
-        """Store the manifest's raw bytes under a tag, or by its digest."""
-        await self._at(reference.repository).put_manifest(reference, manifest)
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
+        """Store the manifest's raw bytes under a tag, or by its digest; see `RegistryWriter.put_manifest`."""
+        return await self._at(reference.repository).put_manifest(reference, manifest, keep_list=keep_list)
+
+    async def add_referrers(self, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """List manifests that are stored under the referrers tag of their subject, all at once."""
+        await self._at(repository).add_referrers(repository, subject, referrers)
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
         """Make a blob of another repository of the same place appear here; False when that cannot be."""

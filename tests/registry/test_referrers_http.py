@@ -463,7 +463,7 @@ def test_tags_that_cannot_be_overwritten_are_named_as_the_reason() -> None:
         assert str(caught.value) == (
             f"PUT referrers tag {repository.tag(IMAGE.referrers_tag)}: HTTP 400 TAG_INVALID: ImageTagAlreadyExists: "
             "the tag already exists and cannot be overwritten; the registry has no referrers API, so the list of "
-            "referrers must be written under this tag: let tags that begin with sha256- be overwritten"
+            "referrers must be written under this tag: let tags that begin with sha256- be written and overwritten"
         )
 
     options = Options(referrers_api=False, check_references=False)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
@@ -18,12 +18,12 @@ from transship_registry.layout.folder import Folder
 from transship_registry.layout.lock import LockFile, wait_for_lock
 from transship_registry.layout.offload import Offload
 from transship_registry.layout.opened import OpenLayout
-from transship_registry.layout.referrers import add_referrer, list_referrers
+from transship_registry.layout.referrers import add_referrers, list_referrers
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.lists import ReferrerList
+from transship_registry.referrers.lists import Referrer, ReferrerList
 
 GRACE_S: Final = 3600.0
 """Age in seconds from which an unreachable blob may be collected."""
@@ -131,12 +131,14 @@ class LayoutStore:
         layout = self._layout(repository)
         return await self._offload.run(list_referrers, layout, repository, digest, artifact_type)
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
         """Store the manifest under a tag, or by its digest as a blob only.
 
         A reference with both is stored by digest (semantics B7). Raises `ContentError` when the digest is another, or
         when something that the manifest points at, through its children too, is missing; layers with `urls` may be.
-        A manifest with a subject is listed under that one's referrers tag.
+        A manifest with a subject is listed under that one's referrers tag; without `keep_list` it is returned instead.
         """
         if reference.digest is not None and reference.digest != manifest.digest:
             raise ContentError(f"PUT manifest {reference}: the manifest's bytes hash to {manifest.digest}")
@@ -146,9 +148,20 @@ class LayoutStore:
         else:
             async with self._updating(layout):
                 await self._offload.run(layout.put_tag, manifest, reference.identifier, reference)
-        if manifest.subject is not None:
-            async with self._updating(layout):
-                await self._offload.run(add_referrer, layout, reference.repository, manifest)
+        unlisted = Referrer.of(manifest)
+        if unlisted is None or not keep_list:
+            return unlisted
+        await self.add_referrers(reference.repository, unlisted.subject, (unlisted.descriptor,))
+        return None
+
+    async def add_referrers(self, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """List manifests that are stored under the referrers tag of their subject, all at once.
+
+        Raises `UnsupportedError` when the tag holds something else than an OCI index.
+        """
+        layout = await self._begin(repository)
+        async with self._updating(layout):
+            await self._offload.run(add_referrers, layout, repository, subject, referrers)
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
         """Make a blob of another layout appear here as a hard link; False when the file systems do not allow it."""

@@ -20,7 +20,7 @@ Each fault says which requests it concerns; the fields of `Fault` narrow that fu
 | uploads | RefuseMethod, RefuseLargeBody, RequireFinalBody, RefuseFinalBody, KeepOnlyLastPatch, LoseChunk, |
 | | ExpireUploads, LoseBlobs |
 | tokens | ExpireTokens, RefuseWiderScope |
-| referrers and tags | NoReferrers, OverwriteTag, DeleteUnsupported |
+| referrers and tags | NoReferrers, OverwriteTag, DigestTags, DeleteUnsupported |
 | permissions | Deny |
 """
 
@@ -512,6 +512,24 @@ class OverwriteTag(Fault):
 
     verbs = frozenset({"PUT"})
     places = frozenset({Endpoint.MANIFEST})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestTags(Fault):
+    """Take the tag `sha256-<hex>` for the digest `sha256:<hex>`, as GitLab does.
+
+    As it is: when reading, and a tag of that name, which can be stored, is not found again. With `tag_wins` it is found
+    first. `methods=("GET", "HEAD", "PUT", "DELETE")` is for a registry that takes it for the digest throughout.
+    """
+
+    tag_wins: bool = False
+
+    verbs = frozenset({"GET", "HEAD"})
+    places = frozenset({Endpoint.MANIFEST})
+
+    def concerns(self, request: Request) -> bool:
+        """Tell whether the request is about such a tag."""
+        return super().concerns(request) and re.fullmatch(r"sha256-[0-9a-f]{64}", request.route.reference) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

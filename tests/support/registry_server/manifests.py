@@ -12,6 +12,7 @@ from support.registry_server.core import Registry, method_not_allowed, require_d
 from support.registry_server.exchange import RefusedError, Request, Response
 from support.registry_server.faults import (
     DeleteUnsupported,
+    DigestTags,
     HideManifests,
     ImmutableTags,
     LoseBlobs,
@@ -29,6 +30,7 @@ from support.registry_server.store import StoredManifest, index_of
 
 async def answer(registry: Registry, request: Request) -> Response:
     """Answer a request on `/v2/<name>/manifests/<reference>`."""
+    request = _understand(registry, request)
     match request.method:
         case "GET" | "HEAD":
             return _read(registry, request)
@@ -38,6 +40,15 @@ async def answer(registry: Registry, request: Request) -> Response:
             return _delete(registry, request)
         case _:
             raise method_not_allowed(request)
+
+
+def _understand(registry: Registry, request: Request) -> Request:
+    """Return the request with the digest in its route, if the fault makes one of the tag."""
+    fault = registry.faults.take(DigestTags, request)
+    route = request.route
+    if fault is None or (fault.tag_wins and route.reference in registry.store.tags(route.repository)):
+        return request
+    return replace(request, route=replace(route, reference=route.reference.replace("-", ":")))
 
 
 def _read(registry: Registry, request: Request) -> Response:
