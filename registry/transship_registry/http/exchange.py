@@ -19,7 +19,7 @@ from transship_registry.http.refusals import REFUSAL_LIMIT, Refusal, come_back, 
 from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, TRIES, Failure, RetryIn, decide, is_transient
 from transship_registry.http.timing import Timing
 from transship_registry.login.auth import TOKEN_BODY_LIMIT
-from transship_registry.login.logins import Login, Logins
+from transship_registry.login.logins import Login, Logins, Visit
 from transship_registry.login.scopes import Scope
 
 REDIRECT_LIMIT: Final = 10
@@ -39,8 +39,8 @@ class Call:
     `attempted` names its kind in messages and counters, `reference` what it is about; `path` is the repository whose
     credentials it uses, `scopes` what it needs of a token. `ok` are the statuses that the caller reads itself, all
     others become errors. A body that is a stream can be sent once: such a call is never repeated, and a 401 is handed
-    to the caller after the login; it is made within `Exchange.upload`. `fetch` reads at
-    most `limit` bytes of an answer.
+    to the caller after the login, which the call that repeats it goes on with if it has the same `visit`; it is made
+    within `Exchange.upload`. `fetch` reads at most `limit` bytes of an answer.
     """
 
     attempted: str
@@ -54,6 +54,7 @@ class Call:
     ok: frozenset[int] = _DEFAULT_OK
     tries: int = TRIES
     limit: int = REFUSAL_LIMIT
+    visit: Visit | None = None
 
     @property
     def streams(self) -> bool:
@@ -239,16 +240,22 @@ class Exchange:
         async def send(request: httpx.Request) -> httpx.Response:
             return await self._fetch_token(call, request)
 
-        held = await self._redirected(call, login, await login.prepare(call.scopes, send))
+        visit = call.visit or Visit()
+        authorization = await visit.begin(login, call.scopes, send)
+        held = await self._redirected(call, login, authorization)
         for _ in range(_LOGIN_LIMIT):
-            if held.response.status_code != 401 or not self._is_own(held.response.request.url):
+            status = held.response.status_code
+            if status != 401 or not self._is_own(held.response.request.url):
+                if not is_transient(Failure(status)):
+                    visit.note_accepted(authorization)
                 break
             challenge = await self._unload(held)
-            if not await login.answer(challenge, call.scopes, send):
+            authorization = await visit.answer(challenge, call.scopes, send)
+            if authorization is None:
                 raise self._refused(call, challenge, login)
             if call.streams:
                 return Held(challenge, self._limiter, held.slot, held.login_advice)
-            held = await self._redirected(call, login, login.auth.authorization(call.scopes))
+            held = await self._redirected(call, login, authorization)
         return held
 
     async def _redirected(self, call: Call, login: Login, authorization: str | None) -> Held:
