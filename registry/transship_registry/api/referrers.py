@@ -17,7 +17,7 @@ from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, NotFoundError, RegistryError, UnsupportedError
 from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.host import Host
-from transship_registry.http.retry import Failure
+from transship_registry.http.retry import TRIES, Failure
 from transship_registry.login.scopes import pull
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import OCI_INDEX, essence
@@ -193,7 +193,7 @@ async def _add_to_tag(host: Host, tag: Reference, referrer: Descriptor) -> None:
         await _put_index(host, tag, with_referrer(index, referrer, tag))
         if is_listed(referrer.digest, await _get_index(host, tag)):
             return
-        if not await host.exchange.pause(Failure(), attempt):
+        if not await host.exchange.pause(Failure(), attempt, TRIES):
             raise RegistryError(
                 "PUT referrers tag",
                 str(tag),

@@ -16,7 +16,7 @@ from transship_registry.http.limiter import HostLimiter, Slot
 from transship_registry.http.origins import ForbiddenURLError, follow, printable, same_origin
 from transship_registry.http.rate_limits import read_retry_after
 from transship_registry.http.refusals import REFUSAL_LIMIT, Refusal, come_back, read_refusal, refused, unreachable
-from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, TRIES, Failure, RetryIn, decide, is_transient
+from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, Failure, RetryIn, decide, is_transient
 from transship_registry.http.timing import Timing
 from transship_registry.login.auth import TOKEN_BODY_LIMIT
 from transship_registry.login.logins import Login, Logins, Visit
@@ -40,7 +40,8 @@ class Call:
     credentials it uses, `scopes` what it needs of a token. `ok` are the statuses that the caller reads itself, all
     others become errors. A body that is a stream can be sent once: such a call is never repeated, and a 401 is handed
     to the caller after the login, which the call that repeats it goes on with if it has the same `visit`; it is made
-    within `Exchange.upload`. `fetch` reads at most `limit` bytes of an answer.
+    within `Exchange.upload`. `tries` is how often it is made at most, fewer than the host's settings say. `fetch` reads
+    at most `limit` bytes of an answer.
     """
 
     attempted: str
@@ -52,7 +53,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes | httpx.AsyncByteStream = b""
     ok: frozenset[int] = _DEFAULT_OK
-    tries: int = TRIES
+    tries: int | None = None
     limit: int = REFUSAL_LIMIT
     visit: Visit | None = None
 
@@ -155,6 +156,7 @@ class Exchange:
         counters: Counters,
         timing: Timing,
         user_agent: str,
+        tries: int,
     ) -> None:
         self._home = home
         self._transport = transport
@@ -162,6 +164,7 @@ class Exchange:
         self._limiter = limiter
         self._counters = counters
         self._timing = timing
+        self._tries = tries
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
 
     @asynccontextmanager
@@ -185,16 +188,16 @@ class Exchange:
         """Hold one slot for all the requests of an upload and of the download that feeds it."""
         return self._limiter.upload()
 
-    async def pause(self, failure: Failure, attempt: int) -> bool:
+    async def pause(self, failure: Failure, attempt: int, tries: int | None = None) -> bool:
         """Wait before another attempt of something larger than a call; False when it is not worth one."""
-        decision = decide(failure, attempt, self._timing.chance())
+        decision = decide(failure, attempt, self._timing.chance(), tries=tries or self._tries)
         if isinstance(decision, RetryIn):
             await self._timing.sleep(decision.delay_s)
         return isinstance(decision, RetryIn)
 
     async def _persist(self, call: Call, attempt_once: Callable[[], Awaitable[_T]]) -> _T:
         """Try until it succeeds or is not worth another try."""
-        tries = 1 if call.streams else call.tries
+        tries = 1 if call.streams else min(call.tries or self._tries, self._tries)
         attempt = 0
         while True:
             attempt += 1
