@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
-from transship_registry.hosts import HostSettings
+from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience
 from transship_registry.http.limiter import feeding_layout
 from transship_registry.inventory import Inventory
 from transship_registry.layout import LayoutStore
@@ -119,12 +119,14 @@ async def open_registries(
     targets: Collection[Repository] = (),
     target_prefixes: Collection[str] = (),
     chunk_max: int = 0,
+    patience: Patience = DEFAULT_PATIENCE,
 ) -> AsyncGenerator[Registries, None]:
     """Open all registries and layouts for one run.
 
     `hosts` are the settings that differ from the defaults; credentials come from them, from `environment` and from the
     login files below `home`. Mirrors never answer for the `targets`, nor below `target_prefixes`. `chunk_max` is the
-    largest chunk of an upload, in bytes, that a registry may ask for; 0 is 1 GiB.
+    largest chunk of an upload, in bytes, that a registry may ask for; 0 is 1 GiB. `patience` is that with hosts which
+    have no settings.
     """
     settings = {host.registry: host for host in hosts}
     credentials = CredentialSources(
@@ -140,6 +142,7 @@ async def open_registries(
             targets=targets,
             target_prefixes=target_prefixes,
             chunk_max=chunk_max,
+            patience=patience,
         ) as http,
     ):
         yield Registries(http, layouts, credentials)

@@ -16,7 +16,7 @@ from transship_registry.errors import (
     UnsupportedError,
 )
 from transship_registry.http.host import Host
-from transship_registry.http.retry import Failure
+from transship_registry.http.retry import TRIES, Failure
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.index import (
@@ -71,7 +71,7 @@ class ListTag:
                 lacking = unlisted(referrers, await self._read_again())
             if not lacking:
                 return
-            if not await self.host.exchange.pause(Failure(), attempt):
+            if not await self.host.exchange.pause(Failure(), attempt, TRIES):
                 raise self._lost(attempt, lacking)
 
     async def _get(self) -> Manifest | None:

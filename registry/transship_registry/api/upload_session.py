@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import httpx
@@ -14,6 +14,7 @@ from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.header_numbers import read_number
 from transship_registry.http.host import Host
 from transship_registry.http.origins import ForbiddenURLError, follow, with_query
+from transship_registry.login.logins import Visit
 from transship_registry.login.scopes import pull, push
 from transship_registry.reference import Repository
 
@@ -41,12 +42,16 @@ class Body(httpx.AsyncByteStream):
 
 @dataclass(eq=False, slots=True)
 class UploadSession:
-    """A session; every answer may move its `location`, whose query carries the registry's state."""
+    """A session; every answer may move its `location`, whose query carries the registry's state.
+
+    `visit` is how the bodies that are sent get past 401s; the session that repeats another one takes it over.
+    """
 
     host: Host
     call: Call
     location: httpx.URL
     chunk_min: int = 0
+    visit: Visit = field(default_factory=Visit)
 
     async def patch(self, start: int, size: int, body: Body) -> Answer:
         """Send a chunk that begins at `start`; the answer may be any refusal."""
@@ -102,6 +107,7 @@ class UploadSession:
             body=b"" if body is None else body,
             ok=frozenset({200, 201, 202, 204}) | _ALL_REFUSALS,
             tries=1,
+            visit=None if body is None else self.visit,
         )
         return await self.host.exchange.fetch(call)
 
