@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from transship_registry.digest import Digest
+from transship_registry.errors import IncompleteListError
 from transship_registry.inventory import Inventory
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.quota import Quota
@@ -24,6 +25,20 @@ class TagList:
     tags: tuple[str, ...]
     complete: bool = True
     problem: str = ""
+
+    def whole(self, what: str) -> "WholeTagList":
+        """Return the list for what rests on its being complete; raises `IncompleteListError`, which calls it `what`."""
+        if not self.complete:
+            raise IncompleteListError(f"the {what} is incomplete: {self.problem}")
+        return WholeTagList(self.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTagList(TagList):
+    """A list that did not break off; what is concluded from a name that is missing takes this type.
+
+    Only `TagList.whole` makes one.
+    """
 
 
 class RegistryReader(Protocol):

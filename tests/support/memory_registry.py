@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,7 +38,8 @@ class MemoryRegistry:
     have stated in passing.
 
     `pushed` are the dates that `inventory` tells: with one of them a repository tells as Docker Hub does. `told` is
-    what it says of tags that point elsewhere by now.
+    what it says of tags that point elsewhere by now. `broken_lists` say why the list of a repository, or of
+    a registry's repositories, breaks off after what there is.
     """
 
     def __init__(self) -> None:
@@ -52,6 +53,7 @@ class MemoryRegistry:
         self.pushed = dict[Reference, datetime]()
         self.told = dict[Reference, Digest]()
         self.inventory_problem = ""
+        self.broken_lists = dict[str, str]()
         self.before_call: Callable[[str, str], None] = lambda method, reference: None
 
     def seed(self, reference: str, image: Image) -> Reference:
@@ -146,7 +148,7 @@ class MemoryRegistry:
         self._met("list_tags", repository)
         if repository not in self.shelves:
             raise NotFoundError("list tags", str(repository), "NAME_UNKNOWN", status=404)
-        return TagList(tuple(self.shelves[repository].tags))
+        return self._list(str(repository), self.shelves[repository].tags)
 
     async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
         """See `RegistryReader.list_referrers`."""
@@ -158,7 +160,11 @@ class MemoryRegistry:
     async def list_repositories(self, registry: str) -> TagList:
         """See `CatalogueReader.list_repositories`."""
         self._met("list_repositories", registry)
-        return TagList(tuple(sorted(place.path for place in self.shelves if place.registry == registry)))
+        return self._list(registry, sorted(place.path for place in self.shelves if place.registry == registry))
+
+    def _list(self, where: str, names: Iterable[str]) -> TagList:
+        problem = self.broken_lists.get(where, "")
+        return TagList(tuple(names), complete=not problem, problem=problem)
 
     async def inventory(self, repository: Repository) -> Inventory:
         """See `RegistryReader.inventory`: the names alone, unless the repository has dates."""

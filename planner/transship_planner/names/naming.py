@@ -1,12 +1,13 @@
 """What a source tag is called at the target: `os_normalize`, then `target_name`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from transship_planner.desired import Entry, ImageScope, RegistryScope, RepositoryScope
 from transship_planner.names.normalise import Normalised, os_names_in, os_normalize
 from transship_registry.digest import Digest
 from transship_registry.errors import InvalidReferenceError
+from transship_registry.ports import WholeTagList
 from transship_registry.reference import Reference, Repository
 
 
@@ -22,7 +23,7 @@ def name_target(
     entry: Entry,
     source: Reference,
     target: Repository,
-    tags: Sequence[str],
+    tags: WholeTagList,
     digests: Mapping[str, Digest] | None = None,
 ) -> Named:
     """Name a source tag of an entry; `tags` are those of its repository, and `target` is where that is mirrored to.
@@ -33,7 +34,7 @@ def name_target(
     """
     # an entry of one image may have given it another tag already
     tag = entry.scope.target.identifier if isinstance(entry.scope, ImageScope) else source.identifier
-    name = os_normalize(tag, tags, digests) if entry.os_normalize else Normalised(tag)
+    name = os_normalize(tag, tags.tags, digests) if entry.os_normalize else Normalised(tag)
     plain = target.tag(name.target)
     named = _from_template(entry, source, target, name.target) or plain
     changes = {"os_normalize": name.target != tag, "target_name": named != plain}

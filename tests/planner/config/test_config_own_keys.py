@@ -133,10 +133,13 @@ def test_an_image_does_not_need_them() -> None:
     ]
     inherited = "{defaults: {min_tags: 1, target_name: x}, sync: [{source: a, target: 'r:1/a', type: image}]}"
     assert desired(inherited).warnings == ()
-    beside_tag = "sync: [{source: a, target: 'r:1/a', tag: x, keep_last: {count: 2}}]"
+    beside_tag = f"sync: [{{source: a, target: 'r:1/a', tag: x, repos: {{deny: [b]}}, {keys}}}]"
     assert [finding.message for finding in desired(beside_tag).warnings] == [
-        "sync[0].keep_last has no effect beside 'tag'"
+        f"sync[0].{key} has no effect beside 'tag'"
+        for key in ("repos", "keep_last", "semverSuffix", "min_tags", "target_name")
     ]
+    inherited = "{defaults: {min_tags: 1, target_name: x}, sync: [{source: a, target: 'r:1/a', tag: x}]}"
+    assert desired(inherited).warnings == ()
 
 
 @pytest.mark.parametrize(
