@@ -250,6 +250,34 @@ def test_the_image_that_is_replaced_is_kept_first(backup: str) -> None:
     assert writes[-2:] == [str(change.backup), "dst.io/app:1"]
 
 
+@pytest.mark.parametrize("backup", ["old", "dst.io/attic/app:old"])
+def test_a_backup_tag_that_holds_another_image_is_overwritten(backup: str) -> None:
+    """It keeps what the tag pointed at last; were the older one left in its place, what is replaced would be lost."""
+    world = MemoryRegistry()
+    oldest, old, new = (images.single(age) for age in ("oldest", "old", "new"))
+    world.seed("src.io/app:1", new)
+    world.seed("dst.io/app:1", old)
+    kept = backup if "/" in backup else f"dst.io/app:{backup}"
+    world.seed(kept, oldest)
+    made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1", backup=backup))
+    assert statuses(carry_out(made, world)) == [Status.DONE]
+    assert (world.tagged(kept), world.tagged("dst.io/app:1")) == (old.digest, new.digest)
+    written = [reference for method, reference in world.writes() if method == "put_manifest"]
+    assert written == [kept, "dst.io/app:1"]
+
+
+def test_a_backup_tag_that_holds_the_image_already_is_not_written_again() -> None:
+    """An apply that was broken off after its backup goes on behind it."""
+    world = MemoryRegistry()
+    old, new = images.single("old"), images.single("new")
+    world.seed("src.io/app:1", new)
+    world.seed("dst.io/app:1", old)
+    world.seed("dst.io/app:old", old)
+    made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1", backup="old"))
+    assert statuses(carry_out(made, world)) == [Status.DONE]
+    assert [reference for method, reference in world.writes() if method == "put_manifest"] == ["dst.io/app:1"]
+
+
 def test_a_failing_backup_stops_its_change() -> None:
     """Regsync warns and overwrites the image all the same (B11); here the tag stays where it is."""
     world = MemoryRegistry()

@@ -218,3 +218,20 @@ def test_a_target_that_forgets_a_blob_of_a_referrer_gets_it_again() -> None:
     assert [result.status for result in carry_out(made, registry).results] == [Status.DONE]
     assert failed
     assert registry.tagged(TARGET) == IMAGE.digest
+
+
+def test_a_digest_tag_that_was_deleted_since_the_plan_is_a_conflict() -> None:
+    """The plan saw another signature under it: that somebody took it away is for people to look at."""
+    registry = world()
+    theirs = images.artifact(None, seed="theirs")
+    registry.seed(f"dst.io/app:{COSIGN_TAG}", theirs)
+    made = plan(registry)
+    del registry.shelves[Repository.parse("dst.io/app")].tags[COSIGN_TAG]
+    (result,) = carry_out(made, registry).results
+    assert result.status is Status.CONFLICT
+    assert result.message == (
+        f"dst.io/app:{COSIGN_TAG} moved since the plan was made: the plan saw {theirs.digest}, now it is absent; "
+        "it was left untouched, plan again to see what would change"
+    )
+    assert registry.tagged(f"dst.io/app:{COSIGN_TAG}") is None
+    assert registry.tagged(TARGET) is None
