@@ -147,6 +147,21 @@ def test_a_target_that_was_deleted_since_the_plan_is_a_conflict() -> None:
     assert world.writes() == []
 
 
+def test_a_target_that_appeared_since_the_plan_is_a_conflict() -> None:
+    """The plan saw that the tag was absent: what somebody put there is not overwritten."""
+    world = MemoryRegistry()
+    world.seed(SOURCE, NEW)
+    made = plan(world, wishes.image(SOURCE, TARGET), Action.CREATE)
+    world.seed(TARGET, OLD)
+    result = applied(made, world)
+    assert result.status is Status.CONFLICT
+    assert result.message == (
+        f"{TARGET} moved since the plan was made: the plan saw absent, now it is {OLD.digest}; "
+        "it was left untouched, plan again to see what would change"
+    )
+    assert world.writes() == []
+
+
 def test_a_target_that_is_deleted_while_its_blobs_are_copied_is_a_conflict() -> None:
     """The precondition is checked again just before the tag is written, for absence, too."""
     world, made = replacing()

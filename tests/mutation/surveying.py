@@ -49,10 +49,13 @@ class Survey(msgspec.Struct, frozen=True, tag=True):
         return not mutant.function or any(mutant.top <= line <= mutant.bottom for line in imported)
 
     def reaching(self, mutant: Mutant) -> list[Reached]:
-        """Return the tests that may notice a mutant, first those that run the very lines, the quickest first."""
-        inside = (mutant.top, mutant.bottom) if mutant.function else (0, sys.maxsize)
-        able = [test for test in self.tests if test.runs(mutant.module, *inside)]
-        return sorted(able, key=lambda test: (not test.runs(mutant.module, mutant.first, mutant.last), test.seconds))
+        """Return the tests that may notice a mutant, first those that run the very lines, the quickest first.
+
+        A constant is read without a trace: every test may notice it.
+        """
+        near = (mutant.first, mutant.last) if mutant.function else (0, sys.maxsize)
+        able = [test for test in self.tests if not mutant.function or test.runs(mutant.module, mutant.top, mutant.bottom)]
+        return sorted(able, key=lambda test: (not test.runs(mutant.module, *near), test.seconds))
 
 
 class Tracer:
