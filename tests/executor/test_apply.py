@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -330,15 +331,15 @@ class Leisurely(MemoryRegistry):
         await super().upload_blob(repository, blob, origin)
 
 
-@pytest.mark.parametrize(("settings", "most"), [({}, 8), ({"images_at_once": 3}, 3)])
-def test_so_many_images_are_copied_at_once(settings: dict[str, int], most: int) -> None:
+@pytest.mark.parametrize(("applying", "most"), [(apply, 8), (partial(apply, images_at_once=3), 3)])
+def test_so_many_images_are_copied_at_once(applying: Callable[..., Coroutine[Any, Any, Outcome]], most: int) -> None:
     """Eight, unless it is said otherwise."""
     world = Leisurely()
     for number in range(12):
         world.seed(f"src.io/app:{number}", images.single(str(number)))
     made = plan(world, wishes.repository("src.io/app", "dst.io/app"))
     watcher = Noting()
-    outcome = asyncio.run(apply(made, world, watcher=watcher, **settings))
+    outcome = asyncio.run(applying(made, world, watcher=watcher))
     assert statuses(outcome) == [Status.DONE] * 12
     assert watcher.most == most
 

@@ -11,8 +11,8 @@ from libcst import matchers as m
 from mutation.operators import ON_IMPORT, OPERATORS
 
 _ONLY_TYPES: Final = frozenset({"cast", "TypeVar", "TypeVarTuple", "isinstance", "len"})
-_FIXED: Final = frozenset({"frozen", "slots", "kw_only", "eq", "order"})
-"""Keywords of classes that no behaviour rests on."""
+_FIXED: Final = frozenset({"frozen", "slots", "kw_only", "eq", "order", "strict"})
+"""Keywords that no behaviour rests on."""
 
 
 Key: TypeAlias = tuple[str, str, str, str]

@@ -54,7 +54,9 @@ class Survey(msgspec.Struct, frozen=True, tag=True):
         A constant is read without a trace: every test may notice it.
         """
         near = (mutant.first, mutant.last) if mutant.function else (0, sys.maxsize)
-        able = [test for test in self.tests if not mutant.function or test.runs(mutant.module, mutant.top, mutant.bottom)]
+        able = [
+            test for test in self.tests if not mutant.function or test.runs(mutant.module, mutant.top, mutant.bottom)
+        ]
         return sorted(able, key=lambda test: (not test.runs(mutant.module, *near), test.seconds))
 
 
