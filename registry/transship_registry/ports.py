@@ -95,7 +95,8 @@ class RegistryReader(Protocol):
     async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
         """List the manifests whose subject is `digest`, of one artifact type if it is given.
 
-        A repository or a subject that is unknown has no referrers.
+        What does not say its type is listed all the same, since only its manifest tells. A repository or a subject that
+        is unknown has no referrers.
         """
         ...
 

@@ -1,6 +1,7 @@
 """Whole repositories whose referrers tags are tags like others, between real registries and layouts."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,13 @@ import pytest
 from support import images, outside
 from support.program import Done, transship
 from support.real_registry import RealRegistry
+from support.registry_server.plain_client import PlainClient
 
 IMAGE = images.multi_platform("listed")
 SBOM, SIGNATURE, THEIRS = (images.artifact(IMAGE, seed=seed) for seed in ("sbom", "signature", "theirs"))
+SIGNED = images.artifact(
+    IMAGE, seed="signed", artifact_type="application/vnd.example.signed.v1", annotations={"by": "somebody"}
+)
 IN_SYNC = "In sync: 2 tags as the configuration wants.\n"
 
 
@@ -90,3 +95,29 @@ def test_from_a_registry_to_a_layout_and_on_to_another(tmp_path: Path, upstream:
     configure(tmp_path, f"ocidir://{first}", f"ocidir://{second}")
     mirror_twice(tmp_path)
     assert in_layout(second) == in_layout(first)
+
+
+@pytest.mark.parametrize("kind", ["registry", "layout"])
+def test_a_filter_reads_what_an_old_list_leaves_out(
+    tmp_path: Path, upstream: RealRegistry, mirror: RealRegistry, kind: str
+) -> None:
+    """A list of mere digests, as older clients left it: what is wanted arrives, nothing else, and all is in sync."""
+    bare = [replace(each, artifact_type=None, annotations={}) for each in (SBOM, SIGNED)]
+    listed, layout = images.referrers_index(bare), tmp_path / "layout"
+    if kind == "registry":
+        images.push(upstream.url, "old/app", "v1", IMAGE)
+        images.push(upstream.url, "old/app", IMAGE.referrers_tag, listed)
+    else:
+        images.write_layout(layout, "v1", IMAGE)
+        images.write_layout(layout, IMAGE.referrers_tag, listed)
+    source = f"{upstream.host}/old/app" if kind == "registry" else f"ocidir://{layout}"
+    filters = "[{artifactType: application/vnd.example.signed.v1, annotations: {by: ''}}]"
+    configure(tmp_path, source, f"{mirror.host}/from-{kind}/app", f", referrers: true, referrerFilters: {filters}")
+    planned = run(tmp_path, "plan")
+    assert f"+ referrer {SIGNED.digest[:19]} (application/vnd.example.signed.v1) of {IMAGE.digest[:19]}" in planned.out
+    first = run(tmp_path, "once")
+    assert first.code == 0, first.out + first.err
+    with PlainClient(mirror.url) as client:
+        answer = client.get_manifest(f"from-{kind}/app", IMAGE.referrers_tag).expect(200)
+    assert json.loads(answer.body)["manifests"] == [SIGNED.descriptor()]
+    assert run(tmp_path, "check").out == "In sync: 1 tag as the configuration wants.\n"

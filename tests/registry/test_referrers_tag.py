@@ -246,7 +246,10 @@ def test_a_registry_that_takes_the_list_and_does_not_find_it_again_keeps_none() 
     """Nothing is tried again and again: that would not change."""
     with served(DigestTags()) as server:
         said = refusal(server)
-        assert said == f"the registry took the list, but still answers with {DIGEST} itself; {WHY}"
+        assert said == (
+            f"the registry took the list, but still answers with {DIGEST} itself; it has no referrers API and takes "
+            "this tag for a digest, so it cannot list what is attached"
+        )
         assert server.requests.count("PUT", IMAGE.referrers_tag) == 1
 
 

@@ -141,7 +141,7 @@ def _read_page(answer: Answer, artifact_type: str) -> tuple[Descriptor, ...]:
     applied = answer.headers.get_list("oci-filters-applied", split_commas=True)
     if not artifact_type or "artifactType" in applied:
         return listed
-    return tuple(each for each in listed if each.artifact_type == artifact_type)
+    return ReferrerList(listed).of_type(artifact_type).descriptors
 
 
 async def _collect(host: Host, answer: Answer, page: tuple[Descriptor, ...], artifact_type: str) -> ReferrerList:

@@ -110,7 +110,8 @@ class ListTag:
         found = await self._get()
         if self._is_subject(found):
             answer = f"the registry took the list, but still answers with {self.subject} itself"
-            raise UnsupportedError(PUT_LIST, str(self.reference), answer, advice=_WHY)
+            advice = "it has no referrers API and takes this tag for a digest, so it cannot list what is attached"
+            raise UnsupportedError(PUT_LIST, str(self.reference), answer, advice=advice)
         return check_referrers_index(found, self.reference)
 
     def _lost(self, attempts: int, lacking: Sequence[Descriptor]) -> RegistryError:
