@@ -361,14 +361,18 @@ def migrate(
 
 @app.command()
 def demo(
+    context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Where to work; a temporary folder when not given.")
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]", help="Where to work, a new or empty folder; a temporary one when not given."
+        ),
     ] = None,
 ) -> None:
     """Walk through plan, apply, check and drift on real images, without a network."""
     from transship import demonstration
 
-    raise typer.Exit(demonstration.run(folder))
+    _started(context).finish_now(lambda: demonstration.run(folder))
 
 
 @app.command()
