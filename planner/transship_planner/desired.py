@@ -14,6 +14,7 @@ from transship_planner.names.backup import BackupRule
 from transship_planner.names.targetname import TargetName
 from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference, Repository
@@ -232,6 +233,7 @@ class Desired:
     cache_count: int = 0
     cache_time_s: float = 0.0
     blob_limit: int = 0
+    layout_links: LayoutLinks = LayoutLinks.COPY
     patience: Patience = DEFAULT_PATIENCE
     post_sync: tuple[Hook, ...] = ()
     state: str = ""

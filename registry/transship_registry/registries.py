@@ -11,6 +11,7 @@ from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience
 from transship_registry.http.limiter import feeding_layout
 from transship_registry.inventory import Inventory
 from transship_registry.layout import LayoutStore
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.login.credentials import CredentialSources
 from transship_registry.login.tls import ssl_context
 from transship_registry.manifest import Descriptor, Manifest
@@ -120,20 +121,21 @@ async def open_registries(
     target_prefixes: Collection[str] = (),
     chunk_max: int = 0,
     patience: Patience = DEFAULT_PATIENCE,
+    layout_links: LayoutLinks = LayoutLinks.COPY,
 ) -> AsyncGenerator[Registries, None]:
     """Open all registries and layouts for one run.
 
     `hosts` are the settings that differ from the defaults; credentials come from them, from `environment` and from the
     login files below `home`. Mirrors never answer for the `targets`, nor below `target_prefixes`. `chunk_max` is the
     largest chunk of an upload, in bytes, that a registry may ask for; 0 is 1 GiB. `patience` is that with hosts which
-    have no settings.
+    have no settings. `layout_links` is how blobs get from one layout to another.
     """
     settings = {host.registry: host for host in hosts}
     credentials = CredentialSources(
         os.environ if environment is None else environment, home or Path.home(), settings, skip_docker_config
     )
     async with (
-        LayoutStore() as layouts,
+        LayoutStore(links=layout_links) as layouts,
         HttpRegistry(
             settings,
             credentials=credentials,

@@ -22,6 +22,7 @@ from transship_planner.config.yamltree import SIZE_LIMIT, MapNode, Node, ScalarN
 from transship_planner.desired import Desired, Dialect, Entry
 from transship_planner.errors import ConfigError, Finding, Mark
 from transship_planner.places import Places
+from transship_registry.layout.links import LayoutLinks
 
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
@@ -126,6 +127,7 @@ def _load(data: bytes, file: str, environment: Mapping[str, str], read_file: Rea
         cache_count=defaults.whole("cacheCount"),
         cache_time_s=defaults.whole("cacheTime") / SECOND,
         blob_limit=defaults.whole("blobLimit"),
+        layout_links=LayoutLinks(defaults.text("layoutLinks") or LayoutLinks.COPY.value),
         patience=patience,
         post_sync=post_sync,
         state=config.text("state"),

@@ -9,12 +9,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, LayoutError, UnsupportedError
+from transship_registry.errors import ContentError, LayoutError, NotFoundError, UnsupportedError
 from transship_registry.inventory import Inventory, InventorySource
-from transship_registry.layout.blobs import PIECE, BlobReader, BlobWriter
+from transship_registry.layout.blobs import PIECE, BlobReader, BlobWriter, share_file_system
 from transship_registry.layout.collect import Collected, Rules, collect
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.folder import Folder
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.layout.lock import LockFile, wait_for_lock
 from transship_registry.layout.offload import Offload
 from transship_registry.layout.opened import OpenLayout
@@ -46,11 +47,13 @@ class LayoutStore:
     def __init__(
         self,
         *,
+        links: LayoutLinks = LayoutLinks.COPY,
         grace_s: float = GRACE_S,
         patience_s: float = PATIENCE_S,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._links = links
         self._grace_s = grace_s
         self._patience_s = patience_s
         self._clock = clock
@@ -164,14 +167,24 @@ class LayoutStore:
             await self._offload.run(add_referrers, layout, repository, subject, referrers)
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
-        """Make a blob of another layout appear here as a hard link; False when the file systems do not allow it."""
+        """Make a blob of another layout on the same file system appear here: a copy, or a hard link where wanted.
+
+        A copy shares the blocks on the disk where the file system can. False when the other layout lacks the blob, has
+        another one under its name, or lies on another file system.
+        """
         if not (repository.is_layout and source.is_layout):
             return False
         origin = self._layout(source)
         if await self._offload.run(origin.head_blob, blob.digest) != blob.size:
             return False
         layout = await self._begin(repository)
-        return await self._offload.run(layout.link_blob, blob, origin.folder)
+        if await self._offload.run(layout.folder.holds, blob):
+            return True
+        if self._links is LayoutLinks.HARDLINK:
+            return await self._offload.run(layout.link_blob, blob, origin.folder)
+        if not await self._offload.run(share_file_system, origin.folder, layout.folder):
+            return False
+        return await self._copy_blob(origin, layout, blob)
 
     async def upload_blob(self, repository: Repository, blob: Descriptor, origin: BlobOrigin) -> None:
         """Store a blob, unless a file of its name and size is there already."""
@@ -186,6 +199,34 @@ class LayoutStore:
         finally:
             await self._offload.run(writer.discard)
         layout.written.add(blob.digest)
+
+    async def _copy_blob(self, origin: OpenLayout, layout: OpenLayout, blob: Descriptor) -> bool:
+        try:
+            reader = await self._offload.run(BlobReader, origin.folder, blob)
+        except (NotFoundError, ContentError):
+            return False
+        try:
+            writer = await self._offload.run(BlobWriter, layout.folder, blob)
+            try:
+                await self._fill(writer, reader)
+                await self._offload.run(writer.finish)
+            except ContentError:
+                return False
+            finally:
+                await self._offload.run(writer.discard)
+        finally:
+            reader.close()
+        layout.written.add(blob.digest)
+        return True
+
+    async def _fill(self, writer: BlobWriter, reader: BlobReader) -> None:
+        """Let the writer have the reader's bytes, piece by piece, so that it can be interrupted."""
+        if await self._offload.run(writer.clone, reader):
+            while await self._offload.run(writer.verify_next):
+                pass
+            return
+        while (piece := await self._offload.run(reader.read)) is not None:
+            await self._offload.run(writer.write, piece)
 
     async def inventory(self, repository: Repository) -> Inventory:
         """List the tags, sorted, with what index.json says of them; raises `NotFoundError` when there is no layout."""
