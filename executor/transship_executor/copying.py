@@ -69,7 +69,7 @@ class Copier:
         wanted = (part for part in (*manifest.blobs, *manifest.children) if self._is_wanted(job, part))
         parts = _Parts({part.digest: part for part in wanted})
         await for_each(parts.all.values(), lambda part: self._bring_part(job, part, parts))
-        await self._putter.keep_lists(job.target, parts.unlisted, job)
+        await self._putter.keep_lists(job.target, parts.unlisted, job, parts=True)
 
     @staticmethod
     def _is_wanted(job: Job, part: Descriptor) -> bool:

@@ -254,3 +254,17 @@ def test_a_subject_that_the_plan_does_not_bring_is_named_as_missing(sides: Sides
         f"or blob unknown to registry: {IMAGE.digest}; upload {IMAGE.digest} again"
     )
     assert sides.target.store.get_manifest("app", IMAGE.digest) is None
+
+
+@pytest.mark.parametrize("policy", RefusedArtifactPolicy)
+def test_an_image_is_whole_without_a_list_of_its_attestations(sides: Sides, policy: RefusedArtifactPolicy) -> None:
+    """They are found through the index; that a target refuses the list beside it is told, and fails nothing."""
+    index = attested()
+    sides.source.store.add_image("app", "attested", index)
+    sides.target.faults.add(NO_LISTS)
+    entry = sides.image("attested", referrers=False, refused_referrers=policy)
+    _, (result,) = sides.mirror(entry)
+    assert (result.status, result.message) == (Status.DONE, "")
+    assert len(result.warnings) == (0 if policy is RefusedArtifactPolicy.SKIP else 2)
+    assert sides.target.store.tags("app") == {"attested": index.digest}
+    assert sides.mirror(entry)[0].changes == ()
