@@ -14,6 +14,7 @@ from transship_executor.putting import Putter
 from transship_executor.refreshing import lacks_content
 from transship_executor.sources import Sources
 from transship_planner.plans.plan import Action, Change
+from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, MissingContentError
 from transship_registry.manifest import Descriptor, Manifest, reduce_index
 from transship_registry.ports import RegistryWriter
@@ -30,6 +31,13 @@ class Changer:
         self._registry = registry
         self._sources = sources
         self._pacing = pacing
+        pending = tuple(pending)
+        self._planned = {
+            (change.target.repository, part.digest): (change.source.repository, part)
+            for change in pending
+            if change.ratelimit is None and not change.platforms_wanted
+            for part in change.content.manifests
+        }
         self._putter = Putter(registry, pending)
         self._copier = Copier(registry, sources, self._putter)
         self._attacher = Attacher(registry, sources, self._copier, self._putter)
@@ -45,7 +53,31 @@ class Changer:
             work = await self._find_work(change)
         if work is None:
             return Status.ALREADY
-        return Status.DONE if await _insist(work, change, job) else Status.ALREADY
+        return Status.DONE if await self._insist(work, change, job) else Status.ALREADY
+
+    async def _insist(self, work: _Work, change: Change, job: Job) -> bool:
+        """Do the work, and once more for sure when a target said "exists" and then did not know it.
+
+        That happens after a garbage collection; and where a subject has to be there before what is attached to it, as
+        at GitLab, it may still be on its way with another change.
+        """
+        try:
+            return await work(change, job)
+        except MissingContentError as error:
+            job.doubted, job.doubt_all = job.doubted | frozenset(error.digests), not error.digests
+            job.warnings.clear()  # what they tell of will be tried again
+            await self._bring_others(error.digests, change, job)
+            return await work(change, job)
+
+    async def _bring_others(self, digests: Iterable[Digest], change: Change, job: Job) -> None:
+        """Bring what is missing for a change and comes with another one of the plan."""
+        own = {part.digest for part in change.content.manifests}
+        for digest in digests:
+            source, part = self._planned.get((job.target, digest), (job.source, None))
+            if part is not None and digest not in own:
+                with job.between(source, job.target) as moving:
+                    descriptor = Descriptor(media_type=part.media_type, digest=digest, size=part.size)
+                    await self._copier.bring_manifest(moving, descriptor)
 
     async def _find_work(self, change: Change) -> _Work | None:
         """Compare the target with the plan, without asking the source for anything; None when it is as planned."""
@@ -100,19 +132,6 @@ class Changer:
                 f"but {change.after.digest} was approved; plan again with this version of transship"
             )
         return reduced
-
-
-async def _insist(work: _Work, change: Change, job: Job) -> bool:
-    """Do the work, and once more for sure when a target said "exists" and then did not know it.
-
-    That happens after a garbage collection.
-    """
-    try:
-        return await work(change, job)
-    except MissingContentError as error:
-        job.doubted, job.doubt_all = job.doubted | frozenset(error.digests), not error.digests
-        job.warnings.clear()  # what they tell of will be tried again
-        return await work(change, job)
 
 
 def _check_unmoved(change: Change, found: Descriptor | None) -> None:

@@ -7,9 +7,9 @@ rest crosses the wire (architecture §5, §11).
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from transship_executor.job import Job
@@ -25,6 +25,18 @@ from transship_registry.reference import Repository
 from transship_registry.referrers.lists import Referrer
 
 _Content: TypeAlias = tuple[str, Digest]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """All parts of one manifest, and those that were put and have to be listed as referrers."""
+
+    all: Mapping[Digest, Descriptor]
+    unlisted: list[Referrer | None] = field(default_factory=list["Referrer | None"])
+
+    def subject_of(self, manifest: Manifest) -> Descriptor | None:
+        """Return the part that is the subject of another one; a digest cannot be part of what it depends on."""
+        return self.all.get(manifest.subject.digest) if manifest.subject else None
 
 
 class Copier:
@@ -47,33 +59,44 @@ class Copier:
                 await self._bring_parts(job, manifest)
                 self._complete.add(content)
 
+    async def bring_manifest(self, job: Job, manifest: Descriptor) -> None:
+        """Make a manifest present in the target repository, with everything that it points at."""
+        parts = _Parts({})
+        await self._bring_manifest(job, manifest, parts)
+        await self._putter.keep_lists(job.target, parts.unlisted, job)
+
     async def _bring_parts(self, job: Job, manifest: Manifest) -> None:
-        parts = {part.digest: part for part in (*manifest.blobs, *manifest.children) if self._is_wanted(job, part)}
-        put = await for_each(parts.values(), lambda part: self._bring_part(job, part))
-        await self._putter.keep_lists(job.target, put, job)
+        wanted = (part for part in (*manifest.blobs, *manifest.children) if self._is_wanted(job, part))
+        parts = _Parts({part.digest: part for part in wanted})
+        await for_each(parts.all.values(), lambda part: self._bring_part(job, part, parts))
+        await self._putter.keep_lists(job.target, parts.unlisted, job, parts=True)
 
     @staticmethod
     def _is_wanted(job: Job, part: Descriptor) -> bool:
         return job.include_external or not part.is_external
 
-    async def _bring_part(self, job: Job, part: Descriptor) -> Referrer | None:
+    async def _bring_part(self, job: Job, part: Descriptor, parts: "_Parts") -> None:
         if part.is_manifest:
-            return await self._bring_manifest(job, part)
-        await self._bring_blob(job, part)
-        return None
+            await self._bring_manifest(job, part, parts)
+        else:
+            await self._bring_blob(job, part)
 
-    async def _bring_manifest(self, job: Job, part: Descriptor) -> Referrer | None:
-        """Bring a manifest with all below it; return it if it has to be listed as a referrer."""
+    async def _bring_manifest(self, job: Job, part: Descriptor, parts: "_Parts") -> None:
+        """Bring one of the parts with all below it, after the one that is its subject.
+
+        GitLab takes no attestation before the image that it is about (https://github.com/moby/buildkit/issues/7007).
+        """
         content = (str(job.target), part.digest)
         async with self._locks[content]:
             if await self._is_stored(job, part.digest):
-                return None
+                return
             manifest = await self._sources.get_manifest(job.source.at(part.digest))
             await self._bring_parts(job, manifest)
-            unlisted = await self._putter.put(job.target.at(part.digest), manifest)
+            if (subject := parts.subject_of(manifest)) is not None:
+                await self._bring_manifest(job, subject, parts)
+            parts.unlisted.append(await self._putter.put(job.target.at(part.digest), manifest))
             job.traffic += Traffic(manifests=1)
             self._stored.add(content)
-            return unlisted
 
     async def _is_complete(self, job: Job, digest: Digest) -> bool:
         """Whether the target repository has all that the manifest points at; it need not have the manifest yet."""

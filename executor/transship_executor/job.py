@@ -52,14 +52,14 @@ class Job:
         """Whether the target is not to be believed when it says that it has this."""
         return self.doubt_all or digest in self.doubted
 
-    def leave_behind(self, error: RegistryError) -> None:
+    def leave_behind(self, error: RegistryError, *, spares: bool = False) -> None:
         """Go on without what the target refused because of its kind, and say so if that is wanted; or raise the error.
 
-        To be called while that is handled.
+        To be called while that is handled. What the image `spares`, since it is whole without it, never fails it.
         """
-        if self.refused is RefusedArtifactPolicy.FAIL or not is_artifact_refusal(error):
+        if not is_artifact_refusal(error) or (self.refused is RefusedArtifactPolicy.FAIL and not spares):
             raise error
-        if self.refused is RefusedArtifactPolicy.WARN:
+        if self.refused is not RefusedArtifactPolicy.SKIP:
             self.warnings.append(f"{self.image}: left behind: {error}")
 
     @contextmanager

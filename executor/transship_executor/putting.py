@@ -37,10 +37,13 @@ class Putter:
         """Store a manifest, and list it if it has to be."""
         await self.keep_lists(reference.repository, [await self.put(reference, manifest)], job)
 
-    async def keep_lists(self, repository: Repository, referrers: Iterable[Referrer | None], job: Job) -> None:
+    async def keep_lists(
+        self, repository: Repository, referrers: Iterable[Referrer | None], job: Job, *, parts: bool = False
+    ) -> None:
         """List what was put, in one go for each subject: where tags are immutable, a list is written only once.
 
-        A target that does not let the list be written refuses what is attached, and the job says what that means.
+        A target that does not let the list be written refuses what is attached, and the job says what that means; but
+        `parts` of an index, such as buildkit's attestations, are found through that index, too.
         """
         subjects = defaultdict[Digest, list[Descriptor]](list)
         for each in referrers:
@@ -50,7 +53,7 @@ class Putter:
             try:
                 await self._registry.add_referrers(repository, subject, descriptors)
             except RegistryError as error:
-                job.leave_behind(error)
+                job.leave_behind(error, spares=parts)
 
 
 def _tags(change: Change) -> Iterator[Reference]:

@@ -9,7 +9,7 @@ import pytest
 
 from support import images, wishes
 from support.http_client import FakeTime, plain
-from support.registry_server.faults import Deny, DigestTags, ImmutableTags
+from support.registry_server.faults import Deny, DigestTags, ImmutableTags, RequireSubject
 from support.registry_server.options import Options
 from support.registry_server.routes import Endpoint
 from support.registry_server.server import RegistryServer
@@ -207,3 +207,64 @@ def test_a_whole_repository_goes_to_a_target_that_takes_tags_for_digests(
         assert {result.status for result in results} <= {Status.DONE, Status.ALREADY}
         assert sides.target.store.tags("app") == source.store.tags("app")
         assert both.mirror(entry)[0].changes == ()
+
+
+def attested() -> images.Image:
+    """An index as buildkit writes it since 0.32: the attestation of each image names it as its subject."""
+    platforms = [images.single(f"attested {name}", platform=f"linux/{name}") for name in ("amd64", "arm64")]
+    return images.index([*(images.artifact(each, seed="attestation") for each in platforms), *platforms])
+
+
+@pytest.mark.parametrize("api", [True, False])
+def test_an_attestation_comes_after_the_image_beside_it_that_it_is_about(sides: Sides, api: bool) -> None:
+    """Also where it stands before that image, and a registry takes nothing without its subject."""
+    index = attested()
+    sides.source.store.add_image("app", "attested", index)
+    with RegistryServer(Options(referrers_api=api), faults=(RequireSubject(),)) as target:
+        both = Sides(sides.source, target)
+        for at_once in (1, 8):
+            _, (result,) = both.mirror(both.image("attested", referrers=False), at_once=at_once)
+            assert (result.status, result.message) == (Status.DONE, "")
+            assert target.faults.hits(RequireSubject) == 0
+            assert target.store.tags("app")["attested"] == index.digest
+            target.store.delete_repository("app")
+
+
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_a_list_waits_for_no_image_that_comes_with_another_change(sides: Sides, at_once: int) -> None:
+    """A whole repository at a registry that takes nothing without its subject, and the list's change is the first."""
+    with RegistryServer(Options(referrers_api=False)) as source:
+        source.store.add_image("app", "v1", IMAGE)
+        source.store.add_image("app", LIST_TAG, images.referrers_index([SBOM, SIGNATURE]))
+        both = Sides(source, sides.target)
+        sides.target.faults.add(RequireSubject())
+        _, results = both.mirror(wishes.repository(both.at_source, both.at_target), at_once=at_once)
+        assert [(result.status, result.message) for result in results] == [(Status.DONE, "")] * 2
+        assert sides.target.store.tags("app") == source.store.tags("app")
+
+
+def test_a_subject_that_the_plan_does_not_bring_is_named_as_missing(sides: Sides) -> None:
+    """Only what was approved is copied."""
+    sides.target.faults.add(RequireSubject())
+    sides.source.store.add_image("app", "sbom", SBOM)
+    _, (result,) = sides.mirror(sides.image("sbom", referrers=False))
+    assert result.status is Status.FAILED
+    assert result.message == (
+        f"PUT manifest {sides.at_target}@{SBOM.digest}: HTTP 404 MANIFEST_BLOB_UNKNOWN: manifest references a manifest "
+        f"or blob unknown to registry: {IMAGE.digest}; upload {IMAGE.digest} again"
+    )
+    assert sides.target.store.get_manifest("app", IMAGE.digest) is None
+
+
+@pytest.mark.parametrize("policy", RefusedArtifactPolicy)
+def test_an_image_is_whole_without_a_list_of_its_attestations(sides: Sides, policy: RefusedArtifactPolicy) -> None:
+    """They are found through the index; that a target refuses the list beside it is told, and fails nothing."""
+    index = attested()
+    sides.source.store.add_image("app", "attested", index)
+    sides.target.faults.add(NO_LISTS)
+    entry = sides.image("attested", referrers=False, refused_referrers=policy)
+    _, (result,) = sides.mirror(entry)
+    assert (result.status, result.message) == (Status.DONE, "")
+    assert len(result.warnings) == (0 if policy is RefusedArtifactPolicy.SKIP else 2)
+    assert sides.target.store.tags("app") == {"attested": index.digest}
+    assert sides.mirror(entry)[0].changes == ()

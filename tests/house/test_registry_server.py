@@ -1317,6 +1317,17 @@ class TestFaults:
         answer = client.put_manifest("a", sbom.digest, sbom.raw, sbom.media_type).expect(201)
         assert "oci-subject" not in answer.headers
 
+    def test_a_subject_may_have_to_be_there(self, server: RegistryServer, client: PlainClient) -> None:
+        image = images.single()
+        sbom = images.artifact(image)
+        server.store.add_image("a", "v1", images.single("other"))
+        server.store.add_image("b", None, sbom)
+        server.faults.add(faults.RequireSubject())
+        refused = client.put_manifest("b", sbom.digest, sbom.raw, sbom.media_type).expect(404)
+        assert (refused.error_codes(), image.digest in refused.body.decode()) == (["MANIFEST_BLOB_UNKNOWN"], True)
+        server.store.add_image("b", None, image)
+        client.put_manifest("b", sbom.digest, sbom.raw, sbom.media_type).expect(201)
+
     def test_a_tag_may_be_taken_for_a_digest(self, server: RegistryServer, client: PlainClient) -> None:
         image, other = images.multi_platform(), images.single("other")
         server.store.add_image("a", "v1", image)

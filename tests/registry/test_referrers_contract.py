@@ -299,10 +299,14 @@ def test_a_tag_that_names_the_subject_itself_is_no_list_and_stays(place: Place, 
         with pytest.raises(UnsupportedError) as caught:
             await store(registry, repository, sbom)
         tag = repository.tag(subject.referrers_tag)
-        assert str(caught.value) == (
-            f"PUT referrers tag {tag}: the tag names {subject.digest} itself; the tag is kept for the list of "
-            "referrers: give what is there another tag, and remove this one"
-        )
+        said = {
+            Via.TAG: f"there is such a tag, and it is answered with {subject.digest} itself; it was left alone: if it "
+            "names the image, give that another tag and remove this one; if it does not, the registry takes the tag "
+            "for a digest and can keep no list",
+            Via.LAYOUT: f"the tag names {subject.digest} itself; the tag is kept for the list of referrers: give what "
+            "is there another tag, and remove this one",
+        }
+        assert str(caught.value) == f"PUT referrers tag {tag}: {said[place.via]}"
         named = await registry.head_manifest(tag)
         assert named is not None
         assert str(named.digest) == subject.digest

@@ -267,8 +267,9 @@ def test_a_tag_that_really_names_the_subject_is_never_lost(fault: Fault | None) 
     with served(*([fault] if fault else [])) as server:
         server.store.set_tag(PATH, IMAGE.referrers_tag, IMAGE.digest)
         assert refusal(server) == (
-            f"the tag names {DIGEST} itself; the tag is kept for the list of referrers: give what is there another "
-            "tag, and remove this one"
+            f"there is such a tag, and it is answered with {DIGEST} itself; it was left alone: if it names the image, "
+            "give that another tag and remove this one; if it does not, the registry takes the tag for a digest and "
+            "can keep no list"
         )
         assert server.store.tags(PATH)[IMAGE.referrers_tag] == IMAGE.digest
         assert server.requests.count("PUT", IMAGE.referrers_tag) == 0

@@ -24,7 +24,6 @@ from transship_registry.referrers.index import (
     check_referrers_index,
     is_manifest_of,
     referrers_tag,
-    taken_by_subject,
     unlisted,
     with_referrers,
 )
@@ -90,7 +89,13 @@ class ListTag:
         except NotFoundError:
             return
         if self.reference.tag in listed.tags:
-            raise taken_by_subject(self.subject, self.reference)
+            raise UnsupportedError(
+                PUT_LIST,
+                str(self.reference),
+                f"there is such a tag, and it is answered with {self.subject} itself",
+                advice="it was left alone: if it names the image, give that another tag and remove this one; "
+                "if it does not, the registry takes the tag for a digest and can keep no list",
+            )
         if not listed.complete:
             problem = f"whether the tag is free is uncertain: {listed.problem}"
             raise RegistryError(PUT_LIST, str(self.reference), problem, advice="nothing was written there")

@@ -6,17 +6,25 @@ Other tools know the tag only (semantics B18.5), or only write an entry.
 from collections.abc import Iterator, Sequence
 
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, InvalidReferenceError, LayoutError, NotFoundError, RegistryError
+from transship_registry.errors import (
+    ContentError,
+    InvalidReferenceError,
+    LayoutError,
+    NotFoundError,
+    RegistryError,
+    UnsupportedError,
+)
 from transship_registry.layout.index import Entry, LayoutIndex
 from transship_registry.layout.opened import OpenLayout
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import manifest_kind
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.index import (
+    PUT_LIST,
+    TAG_IS_KEPT,
     check_referrers_index,
     is_manifest_of,
     referrers_tag,
-    taken_by_subject,
     unlisted,
     with_referrers,
 )
@@ -56,7 +64,7 @@ def add_referrers(layout: OpenLayout, repository: Repository, subject: Digest, r
     place = repository.tag(tag)
     before = _tagged(layout, place)
     if before is not None and is_manifest_of(subject, before):
-        raise taken_by_subject(subject, place)
+        raise UnsupportedError(PUT_LIST, str(place), f"the tag names {subject} itself", advice=TAG_IS_KEPT)
     index = check_referrers_index(before, place)
     if lacking := unlisted(referrers, index):
         layout.put_referrers(with_referrers(index, lacking, place), tag, place)

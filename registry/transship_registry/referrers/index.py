@@ -21,10 +21,11 @@ PUT_LIST: Final = "PUT referrers tag"
 LIST_ATTEMPTS: Final = frozenset({GET_LIST, PUT_LIST})
 """What is attempted with a referrers tag; an `UnsupportedError` of it says that no list can be kept there."""
 
+TAG_IS_KEPT: Final = "the tag is kept for the list of referrers: give what is there another tag, and remove this one"
+
 _ALGORITHM_LIMIT: Final = 32
 _HEX_LIMIT: Final = 64
 _REFERRERS_TAG: Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64}")
-_TAKEN: Final = "the tag is kept for the list of referrers: give what is there another tag, and remove this one"
 _EMPTY: Final = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 
 
@@ -56,12 +57,9 @@ def check_referrers_index(index: Manifest | None, place: Reference) -> Manifest 
     """Return what was found under a referrers tag if it is an OCI index, or nothing; raises `UnsupportedError`."""
     if index is None or index.media_type == OCI_INDEX:
         return index
-    raise UnsupportedError(GET_LIST, str(place), f"it is a {index.media_type}, expected {OCI_INDEX}", advice=_TAKEN)
-
-
-def taken_by_subject(subject: Digest, place: Reference) -> UnsupportedError:
-    """Return the error for a referrers tag under which the subject itself is kept."""
-    return UnsupportedError(PUT_LIST, str(place), f"the tag names {subject} itself", advice=_TAKEN)
+    raise UnsupportedError(
+        GET_LIST, str(place), f"it is a {index.media_type}, expected {OCI_INDEX}", advice=TAG_IS_KEPT
+    )
 
 
 def unlisted(referrers: Sequence[Descriptor], index: Manifest | None) -> tuple[Descriptor, ...]:

@@ -20,7 +20,8 @@ Each fault says which requests it concerns; the fields of `Fault` narrow that fu
 | uploads | RefuseMethod, RefuseLargeBody, RequireFinalBody, RefuseFinalBody, KeepOnlyLastPatch, LoseChunk, |
 | | ExpireUploads, LoseBlobs |
 | tokens | ExpireTokens, RefuseWiderScope |
-| referrers and tags | NoReferrers, OverwriteTag, DigestTags, DeleteUnsupported |
+| referrers and tags | NoReferrers, OverwriteTag, DigestTags, RequireSubject, |
+| | DeleteUnsupported |
 | permissions | Deny |
 """
 
@@ -530,6 +531,14 @@ class DigestTags(Fault):
     def concerns(self, request: Request) -> bool:
         """Tell whether the request is about such a tag."""
         return super().concerns(request) and re.fullmatch(r"sha256-[0-9a-f]{64}", request.route.reference) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequireSubject(Fault):
+    """Refuse a manifest whose subject is missing as if that were one of its blobs, as GitLab does."""
+
+    verbs = frozenset({"PUT"})
+    places = frozenset({Endpoint.MANIFEST})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from support.registry_server.faults import (
     OverwriteTag,
     PullQuota,
     RefuseMediaTypes,
+    RequireSubject,
     RetryAfter,
     SchemaOneUnlessAccepted,
 )
@@ -217,6 +218,10 @@ def _refuse_by_fault(registry: Registry, request: Request, document: documents.D
         unwelcome = sorted(kind for kind in kinds if kind and any(fnmatch.fnmatch(kind, one) for one in refused.types))
         if unwelcome:
             raise RefusedError(refused.status, refused.code, f"unknown media type: {', '.join(unwelcome)}")
+    subject = document.subject
+    is_alone = subject is not None and registry.store.get_manifest(repository, subject) is None
+    if subject is not None and is_alone and registry.faults.take(RequireSubject, request) is not None:
+        raise _blob_unknown(registry, [subject])
     lost = registry.faults.take(LoseBlobs, request)
     if lost is not None:
         gone = [blob for blob in document.blobs if fnmatch.fnmatch(blob, lost.digest)]
