@@ -6,7 +6,7 @@ A digest is always of the received bytes; nothing is re-serialised on its way fr
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, cast
+from typing import Final, cast
 
 import msgspec
 
@@ -21,6 +21,7 @@ from transship_registry.mediatypes import (
     manifest_kind,
 )
 from transship_registry.platform import Platform
+from transship_registry.sizes import LARGEST, Size
 
 MANIFEST_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of the largest manifest that is read (semantics B13.16)."""
@@ -40,7 +41,7 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
 
     media_type: str
     digest: Digest
-    size: Annotated[int, msgspec.Meta(ge=0)]
+    size: Size
     artifact_type: str | None = None
     annotations: dict[str, str] | None = None
     platform: PlatformFields | None = None
@@ -122,6 +123,7 @@ class Manifest:
                 else "transship copies Docker schema 2 and OCI manifests and indexes",
             )
         _refuse_ambiguity(kind, view, where)
+        _refuse_sizes(view, where)
         return cls(
             raw=raw,
             media_type=media_type,
@@ -243,6 +245,18 @@ def _refuse_ambiguity(kind: ManifestKind, view: _ManifestView, where: str) -> No
         raise ContentError(f"{where}: the index has a config or layers too; refusing to guess what it is")
     if kind is ManifestKind.IMAGE and view.manifests:
         raise ContentError(f"{where}: the image manifest lists manifests too; refusing to guess what it is")
+
+
+def _refuse_sizes(view: _ManifestView, where: str) -> None:
+    """Refuse what nobody can have: sizes that are numbers each, and none together."""
+    parts = (
+        *(view.manifests or ()),
+        *(view.layers or ()),
+        *(view.blobs or ()),
+        *((view.config,) if view.config else ()),
+    )
+    if sum(part.size for part in parts) > LARGEST:
+        raise ContentError(f"{where}: the sizes in the manifest add up to more than {LARGEST} bytes")
 
 
 def _guess_media_type(view: _ManifestView, content_type: str) -> str:

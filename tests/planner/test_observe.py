@@ -233,6 +233,43 @@ def test_nothing_rests_on_a_list_that_broke_off(entry: wishes.Entry, broken: str
     assert {method for method, _ in world.calls} == {"list_tags"}
 
 
+def test_what_can_be_no_name_in_a_list_is_a_warning_of_each_entry() -> None:
+    """Those that match nothing say so besides, and whole registries speak of their catalogue and of each list."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("1"))
+    world.strange_names |= {"src.io/app": "one entry is odd", "src.io": "one repository is odd"}
+    repository = wishes.repository("src.io/app", "dst.io/app")
+    whole = RegistryScope("src.io", "dst.io/all", (), (), Selection())
+    observed = look(
+        world,
+        repository,
+        wishes.repository("src.io/app", "dst.io/app", allow=("x",)),
+        replace(repository, scope=whole),
+        replace(repository, scope=replace(whole, allow=(TagPattern("x"),))),
+    )
+    assert observed.warnings == (
+        "sync[0]: one entry is odd",
+        "sync[1]: one entry is odd",
+        "sync[1]: no tag of src.io/app matches (1 listed)",
+        "sync[2]: one repository is odd",
+        "sync[2]: one entry is odd",
+        "sync[3]: one repository is odd",
+        "sync[3]: no repository of src.io matches (1 listed)",
+    )
+    assert len(observed.sightings) == 2
+
+
+def test_a_tag_that_no_registry_can_have_is_a_trouble_of_its_own() -> None:
+    """Whoever lists it, it does not stop the others."""
+    world = MemoryRegistry()
+    source = world.seed("src.io/app:1", images.single("1"))
+    world.shelves[source.repository].tags["a:b"] = world.shelves[source.repository].tags["1"]
+    observed = look(world, wishes.repository("src.io/app", "dst.io/app"))
+    message = "tag 'a:b' is malformed: expected up to 128 letters, digits, _ . -, and none of . - first"
+    assert observed.troubles == (Trouble("sync[0]", "src.io/app:a:b", message),)
+    assert [str(seen.wish.source) for seen in observed.sightings] == ["src.io/app:1"]
+
+
 def test_no_repository_is_chosen_from_a_catalogue_that_broke_off() -> None:
     """A repository that is not listed may be there all the same."""
     world = MemoryRegistry()

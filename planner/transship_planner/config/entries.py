@@ -32,6 +32,7 @@ from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES, essence, manifest
 from transship_registry.platform import Platform
 from transship_registry.reference import Repository
 from transship_registry.referrers.refused import RefusedArtifactPolicy
+from transship_registry.sizes import LARGEST
 
 T = TypeVar("T")
 
@@ -185,7 +186,7 @@ class EntryReader:
         return Timing(
             interval_s=interval / SECOND,
             schedule=schedule,
-            ratelimit_min=ratelimit.whole("min"),
+            ratelimit_min=min(ratelimit.whole("min"), LARGEST),  # no plan could hold more, and no quota has as much
             ratelimit_retry_s=self._retry(ratelimit) / SECOND,
         )
 
