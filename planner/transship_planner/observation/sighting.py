@@ -3,20 +3,22 @@
 from collections.abc import MutableMapping
 from dataclasses import replace
 
-from transship_planner.asking import for_each
+from transship_planner.asking import Once, for_each
 from transship_planner.desired import Comparison
 from transship_planner.observation.attachments import AttachmentLook
 from transship_planner.observation.completeness import lost_content
 from transship_planner.observation.dating import Dates
 from transship_planner.observation.observed import Sighting, Trouble, Wish
-from transship_planner.observation.platforms import check_lone_platform, expected_content
+from transship_planner.observation.platforms import Choice, choose_from_index, choose_lone, lone_platform
 from transship_planner.observation.reading import OnceReader
 from transship_planner.places import Places
 from transship_registry.digest import Digest
-from transship_registry.errors import InvalidReferenceError, NotFoundError, TransshipError
+from transship_registry.errors import ContentError, InvalidReferenceError, NotFoundError, TransshipError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import ManifestKind, manifest_kind
+from transship_registry.platform import Platform
 from transship_registry.ports import RegistryReader
+from transship_registry.reference import Reference
 from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 
@@ -37,6 +39,7 @@ class Looker:
         self._dates = dates
         self._contents = contents
         self._attachments = AttachmentLook(once)
+        self._lone_platform = Once[Reference, Platform | None](self._read_platform)
 
     async def sight(self, wish: Wish) -> Sighting | Trouble:
         """See what the two tags of a wish point at."""
@@ -77,21 +80,40 @@ class Looker:
     async def _select_platforms(self, wish: Wish, source: Descriptor, target: Descriptor | None) -> Sighting:
         where = wish.source.at(source.digest)
         if manifest_kind(source.media_type) is ManifestKind.INDEX:
-            expected, reduced = expected_content(await self._once.get_manifest(where), wish.platforms, str(wish.source))
-            return Sighting(wish, source, expected, target, reduced)
-        is_there = target is not None and target.digest == source.digest
-        if not is_there and not wish.platforms.index_only:
-            await check_lone_platform(self._reader, wish, await self._once.get_manifest(where))
-        return Sighting(wish, source, source, target)
+            choice = choose_from_index(await self._once.get_manifest(where), wish.platforms, str(wish.source))
+        elif wish.platforms.index_only or (target is not None and target.digest == source.digest):
+            choice = Choice(source)
+        else:
+            choice = choose_lone(source, await self._lone_platform(where), wish.platforms, str(wish.source))
+        return Sighting(
+            wish, source, choice.expected, target, choice.reduced, platform=choice.platform, remark=choice.remark
+        )
+
+    async def _read_platform(self, where: Reference) -> Platform | None:
+        return await lone_platform(self._reader, where, await self._once.get_manifest(where))
+
+    async def _with_platform(self, sighting: Sighting) -> Sighting:
+        """Find out what is mirrored in place of the platform that regsync's `platform` names: that needs no index."""
+        wish, source = sighting.wish, sighting.source
+        if source is None or sighting.platform is not None or not wish.platforms.index_only:
+            return sighting
+        try:
+            platform = await self._lone_platform(wish.source.at(source.digest))
+        except ContentError:  # it is mirrored as it is all the same
+            platform = None
+        choice = choose_lone(source, platform, wish.platforms, str(wish.source))
+        return replace(sighting, platform=choice.platform, remark=choice.remark)
 
     async def look_into(self, sighting: Sighting, *, contents: bool) -> Sighting | Trouble:
         """See what belongs to an image beside its tag, if its entry wants that; without `contents` only that something
         is lacking matters.
         """
         rules = sighting.wish.entry.copy
-        if not _is_deep(sighting, contents=contents):
-            return sighting
         try:
+            if contents and sighting.is_changing:
+                sighting = await self._with_platform(sighting)
+            if not _is_deep(sighting, contents=contents):
+                return sighting
             if rules.force_recursive and sighting.in_sync:
                 sighting = replace(sighting, lost=await lost_content(self._once, sighting, self._contents))
             if rules.takes_along and not (sighting.in_sync and rules.refused_referrers is RefusedArtifactPolicy.SKIP):

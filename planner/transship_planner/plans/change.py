@@ -29,7 +29,7 @@ def change_of(sighting: Sighting, contents: Contents, recorded: Digest | None, j
         reason=_reason(sighting),
         before=Version.of(before) if before else None,
         after=Version.of(top),
-        platforms=_platforms(tree, wish.platforms.wanted),
+        platforms=_platforms(tree, sighting.platform),
         platforms_wanted=wish.platforms.wanted if sighting.reduced is not None else (),
         include_external=wish.entry.copy.include_external,
         backup=sighting.backup if sighting.restraint is None else None,
@@ -126,9 +126,10 @@ def _lacking(sighting: Sighting) -> str:
     return f"the target tag is right, but the target lacks {' and '.join(parts)}"
 
 
-def _platforms(tree: ContentTree, wanted: tuple[Platform, ...]) -> tuple[Platform, ...]:
+def _platforms(tree: ContentTree, alone: Platform | None) -> tuple[Platform, ...]:
+    """Return the platforms that an index names, or that of what has no index, as far as they are known."""
     found = dict.fromkeys(manifest.platform for manifest in tree.manifests if manifest.platform)
-    return tuple(found) or (wanted if len(wanted) == 1 else ())
+    return tuple(found) or ((alone,) if alone else ())
 
 
 def _risks(sighting: Sighting, recorded: Digest | None) -> tuple[str, ...]:
