@@ -21,6 +21,7 @@ from transship_planner.desired import (
     Dialect,
     Entry,
     Hook,
+    MissingAttestations,
     PlatformRule,
     ReferrerFilter,
     Timing,
@@ -100,6 +101,9 @@ class EntryReader:
             comparison=self._comparison(entry),
             immutable_tags=read_patterns(entry, "immutable_tags", self.problems),
             platforms=self._platforms(entry),
+            missing_attestations=MissingAttestations(
+                entry.text("missingAttestations") or MissingAttestations.FAIL.value
+            ),
             media_types=self._media_types(entry),
             include_external=entry.flag("includeExternal"),
             force_recursive=entry.flag("forceRecursive"),

@@ -80,7 +80,8 @@ class Sighting:
     is what belongs to the image, if its entry wants that; `lost` is the content that the target should have and has not
     (`forceRecursive`), with the manifests above it. `pushed` is asked for only where the entry has a `min_age`.
     `platform` is what a manifest without an index is for, and `remark` what people should know of the choice of
-    platforms, where the entry chooses any.
+    platforms, where the entry chooses any. `left_out` are attestations that the source lists and does not have: then
+    `reduced` is built without them.
     """
 
     wish: Wish
@@ -95,6 +96,7 @@ class Sighting:
     pushed: Pushed | None = None
     platform: Platform | None = None
     remark: str = ""
+    left_out: tuple[Digest, ...] = ()
 
     @property
     def in_sync(self) -> bool:

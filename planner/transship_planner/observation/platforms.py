@@ -1,12 +1,15 @@
 """What a target tag should point at when only some platforms are wanted (semantics A7, B11; architecture §9)."""
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 import msgspec
 
+from transship_planner.asking import for_each
 from transship_planner.desired import PlatformRule
+from transship_planner.observation.observed import Wish
 from transship_registry.codec import decode_json
+from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, UnsupportedError
 from transship_registry.manifest import Descriptor, Manifest, PlatformFields, missing_platform, reduce_index
 from transship_registry.mediatypes import DOCKER_CONFIG, OCI_CONFIG, OCI_EMPTY
@@ -20,15 +23,40 @@ _IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the wanted platforms make of a source: `expected` at the target, and the index that was built for several.
+    """What an entry makes of a source: `expected` at the target, and the index that was built anew (`reduced`).
 
-    `platform` is what a manifest without an index is for; `remark` is what people should know of the choice.
+    `platform` is what a manifest without an index is for; `remark` is what people should know of the choice; `left_out`
+    are the attestations that the new index lacks because the source does.
     """
 
     expected: Descriptor
     reduced: Manifest | None = None
     platform: Platform | None = None
     remark: str = ""
+    left_out: tuple[Digest, ...] = ()
+
+
+class HeadReader(Protocol):
+    """The part of `RegistryReader` that tells whether a manifest is there."""
+
+    async def head_manifest(self, reference: Reference) -> Descriptor | None:
+        """See `RegistryReader.head_manifest`."""
+        ...
+
+
+async def leave_out_missing(reader: HeadReader, choice: Choice, index: Manifest, wish: Wish) -> Choice:
+    """Take attestations out of an index that its source lists and does not have (404); one HEAD is spent on each.
+
+    What is left is an index all the same: one that would be empty stays as it is.
+    """
+    kept = choice.reduced or index
+    listed = tuple(child.digest for child in kept.children if child.is_attestation)
+    found = await for_each(listed, lambda digest: reader.head_manifest(wish.source.repository.at(digest)))
+    missing = tuple(digest for digest, there in zip(listed, found, strict=True) if there is None)
+    if not missing or len(missing) == len(kept.children):
+        return choice
+    reduced = reduce_index(index, wish.platforms.wanted, where=str(wish.source), without=missing)
+    return replace(choice, expected=reduced.descriptor, reduced=reduced, left_out=missing)
 
 
 def choose_from_index(index: Manifest, rule: PlatformRule, where: str) -> Choice:

@@ -4,12 +4,18 @@ from collections.abc import MutableMapping
 from dataclasses import replace
 
 from transship_planner.asking import Once, for_each
-from transship_planner.desired import Comparison
+from transship_planner.desired import Comparison, MissingAttestations
 from transship_planner.observation.attachments import AttachmentLook
 from transship_planner.observation.completeness import lost_content
 from transship_planner.observation.dating import Dates
 from transship_planner.observation.observed import Sighting, Trouble, Wish
-from transship_planner.observation.platforms import Choice, choose_from_index, choose_lone, lone_platform
+from transship_planner.observation.platforms import (
+    Choice,
+    choose_from_index,
+    choose_lone,
+    leave_out_missing,
+    lone_platform,
+)
 from transship_planner.observation.reading import OnceReader
 from transship_planner.places import Places
 from transship_registry.digest import Digest
@@ -56,9 +62,17 @@ class Looker:
         target, source = await for_each((wish.target, wish.source), self._once.head_manifest)
         if source is None:
             raise NotFoundError("HEAD manifest", str(wish.source), "the source has no such tag", status=404)
-        if not wish.platforms.wanted:
-            return Sighting(wish, source, source, target)
-        return await self._select_platforms(wish, source, target)
+        choice = await self._choose(wish, source, target)
+        return Sighting(
+            wish,
+            source,
+            choice.expected,
+            target,
+            choice.reduced,
+            platform=choice.platform,
+            remark=choice.remark,
+            left_out=choice.left_out,
+        )
 
     def _with_backup(self, sighting: Sighting) -> Sighting:
         """Say where the image is kept that will be replaced, if its entry wants that."""
@@ -77,17 +91,20 @@ class Looker:
             return sighting
         return replace(sighting, pushed=await self._dates.pushed(wish.source, source.digest))
 
-    async def _select_platforms(self, wish: Wish, source: Descriptor, target: Descriptor | None) -> Sighting:
-        where = wish.source.at(source.digest)
-        if manifest_kind(source.media_type) is ManifestKind.INDEX:
-            choice = choose_from_index(await self._once.get_manifest(where), wish.platforms, str(wish.source))
-        elif wish.platforms.index_only or (target is not None and target.digest == source.digest):
-            choice = Choice(source)
-        else:
-            choice = choose_lone(source, await self._lone_platform(where), wish.platforms, str(wish.source))
-        return Sighting(
-            wish, source, choice.expected, target, choice.reduced, platform=choice.platform, remark=choice.remark
-        )
+    async def _choose(self, wish: Wish, source: Descriptor, target: Descriptor | None) -> Choice:
+        """Decide what the target tag should point at; a manifest is only fetched when that depends on it."""
+        where, wanted = wish.source.at(source.digest), wish.platforms.wanted
+        is_there = target is not None and target.digest == source.digest
+        if manifest_kind(source.media_type) is not ManifestKind.INDEX:
+            if not wanted or wish.platforms.index_only or is_there:
+                return Choice(source)
+            return choose_lone(source, await self._lone_platform(where), wish.platforms, str(wish.source))
+        skips = wish.entry.copy.missing_attestations is MissingAttestations.SKIP and len(wanted) != 1
+        if not wanted and (is_there or not skips):
+            return Choice(source)
+        index = await self._once.get_manifest(where)
+        choice = choose_from_index(index, wish.platforms, str(wish.source)) if wanted else Choice(source)
+        return await leave_out_missing(self._once, choice, index, wish) if skips else choice
 
     async def _read_platform(self, where: Reference) -> Platform | None:
         return await lone_platform(self._reader, where, await self._once.get_manifest(where))
