@@ -122,13 +122,13 @@ class Changer:
         """Fetch the manifest that was approved, by its digest, or raise `ContentError`."""
         assert change.after is not None
         assert change.source_digest is not None
-        if not change.platforms_wanted:
+        if not change.platforms_wanted and not change.left_out:
             return await self._sources.get_manifest(change.source.at(change.after.digest))
         index = await self._sources.get_manifest(change.source.at(change.source_digest))
-        reduced = reduce_index(index, change.platforms_wanted, where=str(change.source))
+        reduced = reduce_index(index, change.platforms_wanted, where=str(change.source), without=change.left_out)
         if reduced.digest != change.after.digest:
             raise ContentError(
-                f"{change.target}: the index reduced to the wanted platforms hashes to {reduced.digest}, "
+                f"{change.target}: the index reduced to what is wanted hashes to {reduced.digest}, "
                 f"but {change.after.digest} was approved; plan again with this version of transship"
             )
         return reduced

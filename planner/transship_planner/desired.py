@@ -90,6 +90,16 @@ class PlatformRule:
     index_only: bool = False
 
 
+class MissingAttestations(Enum):
+    """What becomes of an image whose index lists an attestation that the source does not have, as behind some proxies.
+
+    FAIL: it is a problem of its tag. SKIP: the image is mirrored under a new index without that attestation.
+    """
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 @dataclass(frozen=True, slots=True)
 class ReferrerFilter:
     """A referrer passes when artifact type and every annotation match; an empty annotation value means "present"."""
@@ -105,6 +115,7 @@ class CopyRules:
     comparison: Comparison = Comparison.DIGEST
     immutable_tags: tuple[TagPattern, ...] = ()
     platforms: PlatformRule = PlatformRule()
+    missing_attestations: MissingAttestations = MissingAttestations.FAIL
     media_types: tuple[str, ...] = DEFAULT_MEDIA_TYPES
     include_external: bool = False
     force_recursive: bool = False

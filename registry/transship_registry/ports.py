@@ -19,18 +19,20 @@ class TagList:
     """The tags of a repository in the registry's order.
 
     `complete` is False when the listing broke after some pages: such a list may be read, but nothing may be deleted or
-    called absent because of it. `problem` says why.
+    called absent because of it. `problem` says why. `warnings` say what else is wrong with it: what is no name is left
+    out, and the others count.
     """
 
     tags: tuple[str, ...]
     complete: bool = True
     problem: str = ""
+    warnings: tuple[str, ...] = ()
 
     def whole(self, what: str) -> "WholeTagList":
         """Return the list for what rests on its being complete; raises `IncompleteListError`, which calls it `what`."""
         if not self.complete:
             raise IncompleteListError(f"the {what} is incomplete: {self.problem}")
-        return WholeTagList(self.tags)
+        return WholeTagList(self.tags, warnings=self.warnings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_executor.apply import apply
 from transship_executor.outcome import Outcome, Result, Status
 from transship_executor.watching import Silent
-from transship_planner.desired import PlatformRule
+from transship_planner.desired import MissingAttestations, PlatformRule
 from transship_planner.observation.observe import observe
 from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import Change, ConfigPin, Plan
+from transship_planner.plans.planfile import decode, encode, save
 from transship_registry.digest import Digest
 from transship_registry.errors import MissingContentError, RegistryError
 from transship_registry.manifest import Descriptor
@@ -365,6 +367,43 @@ def test_a_reduced_index_arrives_with_the_planned_digest() -> None:
     assert world.tagged("dst.io/app:1") == str(change.after.digest)
     stored = world.shelves[Reference.parse("dst.io/app:1").repository]
     assert len(stored.manifests) == 3
+
+
+@pytest.mark.parametrize(
+    "platforms", [PlatformRule(), PlatformRule((Platform.parse(PLATFORMS[0]), Platform.parse(PLATFORMS[1])))]
+)
+def test_an_index_without_what_the_source_lacks_arrives_with_the_planned_digest(platforms: PlatformRule) -> None:
+    """Apply builds it from the plan file alone, asks for nothing that is missing, and finds it in sync afterwards."""
+    world = MemoryRegistry()
+    image = images.with_attestations("app", platforms=PLATFORMS)
+    source = world.seed("src.io/app:1", image)
+    missing = Digest.parse(image.children[4].digest)
+    del world.shelves[source.repository].manifests[missing]
+    entry = wishes.image("src.io/app:1", "dst.io/app:1", platforms=platforms)
+    entry = replace(entry, copy=replace(entry.copy, missing_attestations=MissingAttestations.SKIP))
+    saved = decode(encode(save(plan(world, entry), created_at="")), "plan.json")
+    assert statuses(carry_out(saved.plan, world)) == [Status.DONE]
+    assert all(str(missing) not in reference for _, reference in world.calls)
+    (change,) = saved.plan.changes
+    assert change.after is not None
+    assert world.tagged("dst.io/app:1") == str(change.after.digest)
+    arrived = world.shelves[Reference.parse("dst.io/app:1").repository].manifests
+    assert missing not in arrived
+    assert Digest.parse(image.children[3].digest) in arrived
+    assert plan(world, entry).changes == ()
+
+
+def test_an_index_that_is_not_what_was_approved_is_not_written() -> None:
+    """A plan that leaves out something else than it says fails, and the target stays as it is."""
+    world = MemoryRegistry()
+    image = images.with_attestations("app", platforms=PLATFORMS)
+    world.seed("src.io/app:1", image)
+    made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1"))
+    wrong = structs.replace(made.changes[0], left_out=(Digest.parse(image.children[3].digest),))
+    outcome = carry_out(structs.replace(made, changes=(wrong,)), world)
+    assert statuses(outcome) == [Status.FAILED]
+    assert "the index reduced to what is wanted hashes to" in outcome.results[0].message
+    assert world.tagged("dst.io/app:1") is None
 
 
 @pytest.mark.parametrize("wanted", [False, True])

@@ -1182,6 +1182,14 @@ class TestFaults:
         server.faults.add(faults.NullTags())
         assert client.request("GET", "/v2/a/tags/list").document()["tags"] is None
 
+    def test_lists_may_hold_what_is_no_name(self, server: RegistryServer, client: PlainClient) -> None:
+        server.store.create_repository("a/b")
+        server.faults.add(faults.StrangeNames(names=(None, "x y")))
+        assert client.request("GET", "/v2/a/b/tags/list").document()["tags"] == [None, "x y"]
+        assert client.request("GET", "/v2/_catalog").document()["repositories"] == [None, "x y", "a/b"]
+        page = client.request("GET", "/hub/v2/repositories/a/b/tags").document()
+        assert (page["count"], page["results"]) == (2, [None, "x y"])
+
     def test_blobs_are_redirected_to_an_origin_that_wants_no_authorization(self) -> None:
         with RegistryServer(Options(auth=Bearer(users=USERS))) as server, PlainClient(server.url, auth=ANN) as client:
             digest = server.store.add_blob("a", b"0123456789")

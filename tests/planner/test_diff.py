@@ -1,6 +1,7 @@
 """Desired against observed: which changes a plan holds, why, and what they cost."""
 
 import asyncio
+import json
 import random
 from dataclasses import replace
 from datetime import date
@@ -27,6 +28,7 @@ from transship_registry.hosts import HostSettings
 from transship_registry.mediatypes import OCI_INDEX
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
+from transship_registry.sizes import LARGEST
 
 CIRCUMSTANCES = Circumstances(tool_version="0", config=ConfigPin(digest=Digest.of(b""), dialect="regsync"))
 CYCLES = (Cycle("2", date(2025, 12, 31)), Cycle("1", date(2026, 1, 20)))
@@ -129,6 +131,20 @@ def test_a_shared_blob_is_counted_once_per_target_registry() -> None:
     apart = plan(world, wishes.image("src.io/a:1", "dst.io/a:1"), wishes.image("src.io/b:1", "other.io/b:1"))
     assert both.forecast.blobs == one.forecast.blobs
     assert apart.forecast.blobs == 2 * one.forecast.blobs
+
+
+def test_sizes_that_are_too_much_for_a_plan_together_are_as_much_as_it_can_hold() -> None:
+    """What registries state may be a lie; the plan can be written all the same."""
+    world = MemoryRegistry()
+    for tag in ("1", "2"):
+        image = images.single(tag, layers=1)
+        document = json.loads(image.raw)
+        document["layers"][0]["size"] = LARGEST - 1_000_000
+        raw = json.dumps(document).encode()
+        world.seed(f"src.io/app:{tag}", replace(image, raw=raw, digest=images.digest_of(raw)))
+    made = plan(world, wishes.repository("src.io/app", "dst.io/app"))
+    assert made.forecast.transfer == LARGEST
+    assert len(plan_digest(made).hex) == 64
 
 
 def test_two_entries_that_contradict_each_other_are_a_problem_naming_both() -> None:

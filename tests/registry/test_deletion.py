@@ -23,6 +23,7 @@ from support.registry_server.faults import (
     PageLinks,
     ResetConnection,
     SlowResponses,
+    StrangeNames,
 )
 from support.registry_server.options import Options
 from support.registry_server.routes import Endpoint
@@ -273,6 +274,15 @@ def test_a_tag_list_without_the_tag_itself_is_not_believed() -> None:
     with served(PageLinks(style=LinkStyle.MISSING, page_size=1)) as server:
         message = refusal(server, RegistryError)
         assert message == uncertain(f"GET tags {server.host}/{PATH}: the list lacks v1, so it is not complete")
+
+
+def test_names_that_cannot_be_looked_up_forbid_deletion() -> None:
+    """What is listed under a name that no tag can have may need the digest all the same."""
+    with served(StrangeNames(names=("a b",))) as server:
+        assert refusal(server, RegistryError) == uncertain(
+            f'the tag list of {server.host}/{PATH} has 1 entry that no tag can be called: "a b"; it is left out'
+        )
+        assert "v1" in server.store.tags(PATH)
 
 
 def test_a_tag_that_cannot_be_looked_up_forbids_deletion() -> None:

@@ -39,7 +39,7 @@ class MemoryRegistry:
 
     `pushed` are the dates that `inventory` tells: with one of them a repository tells as Docker Hub does. `told` is
     what it says of tags that point elsewhere by now. `broken_lists` say why the list of a repository, or of
-    a registry's repositories, breaks off after what there is.
+    a registry's repositories, breaks off after what there is, and `strange_names` what such a list warns of.
     """
 
     def __init__(self) -> None:
@@ -54,6 +54,7 @@ class MemoryRegistry:
         self.told = dict[Reference, Digest]()
         self.inventory_problem = ""
         self.broken_lists = dict[str, str]()
+        self.strange_names = dict[str, str]()
         self.before_call: Callable[[str, str], None] = lambda method, reference: None
 
     def seed(self, reference: str, image: Image) -> Reference:
@@ -164,7 +165,8 @@ class MemoryRegistry:
 
     def _list(self, where: str, names: Iterable[str]) -> TagList:
         problem = self.broken_lists.get(where, "")
-        return TagList(tuple(names), complete=not problem, problem=problem)
+        strange = tuple(filter(None, [self.strange_names.get(where)]))
+        return TagList(tuple(names), complete=not problem, problem=problem, warnings=strange)
 
     async def inventory(self, repository: Repository) -> Inventory:
         """See `RegistryReader.inventory`: the names alone, unless the repository has dates."""

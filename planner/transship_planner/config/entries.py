@@ -21,6 +21,7 @@ from transship_planner.desired import (
     Dialect,
     Entry,
     Hook,
+    MissingAttestations,
     PlatformRule,
     ReferrerFilter,
     Timing,
@@ -32,6 +33,7 @@ from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES, essence, manifest
 from transship_registry.platform import Platform
 from transship_registry.reference import Repository
 from transship_registry.referrers.refused import RefusedArtifactPolicy
+from transship_registry.sizes import LARGEST
 
 T = TypeVar("T")
 
@@ -99,6 +101,9 @@ class EntryReader:
             comparison=self._comparison(entry),
             immutable_tags=read_patterns(entry, "immutable_tags", self.problems),
             platforms=self._platforms(entry),
+            missing_attestations=MissingAttestations(
+                entry.text("missingAttestations") or MissingAttestations.FAIL.value
+            ),
             media_types=self._media_types(entry),
             include_external=entry.flag("includeExternal"),
             force_recursive=entry.flag("forceRecursive"),
@@ -185,7 +190,7 @@ class EntryReader:
         return Timing(
             interval_s=interval / SECOND,
             schedule=schedule,
-            ratelimit_min=ratelimit.whole("min"),
+            ratelimit_min=min(ratelimit.whole("min"), LARGEST),  # no plan could hold more, and no quota has as much
             ratelimit_retry_s=self._retry(ratelimit) / SECOND,
         )
 

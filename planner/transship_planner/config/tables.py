@@ -23,7 +23,7 @@ from transship_planner.config.schema import (
     TextMap,
     Whole,
 )
-from transship_planner.desired import Dialect, OnEol
+from transship_planner.desired import Dialect, MissingAttestations, OnEol
 from transship_planner.tags.versions import Group, Suffix
 from transship_registry.layout.links import LayoutLinks
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
@@ -291,6 +291,14 @@ ENTRY: Final = Table(
             name="platforms",
             kind=ListOf(Text(format=Format.PLATFORM)),
             doc="The platforms to mirror; an empty list mirrors all.",
+        ),
+        Field(
+            name="missingAttestations",
+            kind=Choice(options=tuple(choice.value for choice in MissingAttestations)),
+            default=MissingAttestations.FAIL.value,
+            inherited=True,
+            doc="What happens when an image's index lists attestations that the source does not have: the image is a "
+            "problem, or is mirrored without them, under a new index.",
         ),
         Field(
             name="lifecycle",

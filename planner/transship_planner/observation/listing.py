@@ -87,9 +87,10 @@ class Lister:
         """List the chosen repositories; one that cannot be listed is a trouble and does not stop the others."""
         listed = await self._reader.list_repositories(scope.source)
         chosen = [name for name in listed.tags if scope.selects(name)]
+        about_list = Listing(warnings=_named(entry, listed.warnings))
         if not chosen:
             warning = f"{entry.name}: no repository of {scope.source} matches ({len(listed.tags)} listed)"
-            return Listing(warnings=(warning,))
+            return joined((about_list, Listing(warnings=(warning,))))
 
         async def list_one(name: str) -> Listing:
             try:
@@ -101,17 +102,21 @@ class Lister:
             except TransshipError as error:
                 return Listing(troubles=(Trouble(entry.name, f"{scope.source}/{name}", str(error)),))
 
-        return joined(await for_each(chosen, list_one))
+        return joined((about_list, *await for_each(chosen, list_one)))
 
     async def _list_renamed(self, entry: Entry, scope: ImageScope) -> Listing:
         listed = await self._tags(scope.source.repository)
         digests = await self._twins(scope.source.repository, [scope.target.identifier], listed)
         name = name_target(entry, scope.source, scope.target.repository, listed, digests)
         wish = self._wish(entry, scope.source, name.target)
-        return Listing((wish,), warnings=(f"{entry.name}: {name.warning}",) if name.warning else ())
+        return Listing((wish,), warnings=_named(entry, (name.warning,)))
 
     async def _list_repository(self, entry: Entry, scope: RepositoryScope) -> Listing:
         listed = await self._tags(scope.source)
+        about_list = Listing(warnings=_named(entry, listed.warnings))
+        return joined((about_list, await self._select(entry, scope, listed)))
+
+    async def _select(self, entry: Entry, scope: RepositoryScope, listed: WholeTagList) -> Listing:
         if shortage := scope.selection.shortage(listed.tags):
             return Listing(troubles=(Trouble(entry.name, str(scope.source), shortage),))
         dates = await self._dates.for_selection(scope.selection, scope.source, listed.tags)
@@ -127,7 +132,7 @@ class Lister:
             tuple(wish for wish in wishes if wish.target not in existing),
             tuple(wish for wish in wishes if wish.target in existing),
             troubles=troubles,
-            warnings=tuple(f"{entry.name}: {name.warning}" for name in named.values() if name.warning),
+            warnings=_named(entry, (name.warning for name in named.values())),
         )
 
     async def _twins(self, repository: Repository, selected: Iterable[str], tags: WholeTagList) -> Mapping[str, Digest]:
@@ -153,6 +158,11 @@ class Lister:
         return frozenset(listed.tags)
 
 
+def _named(entry: Entry, warnings: Iterable[str]) -> tuple[str, ...]:
+    """Say of which entry the warnings are; what is empty is none."""
+    return tuple(f"{entry.name}: {warning}" for warning in warnings if warning)
+
+
 def _where(scope: Scope) -> str:
     return scope.source if isinstance(scope, RegistryScope) else str(scope.source)
 
@@ -168,9 +178,9 @@ def _name_all(
     named: dict[Reference, Named] = {}
     troubles: list[Trouble] = []
     for tag in selected:
-        source = scope.source.tag(tag)
         try:
+            source = scope.source.tag(tag)
             named[source] = name_target(entry, source, scope.target, tags, digests)
         except InvalidReferenceError as error:
-            troubles.append(Trouble(entry.name, str(source), str(error)))
+            troubles.append(Trouble(entry.name, f"{scope.source}:{tag}", str(error)))
     return named, tuple(troubles)

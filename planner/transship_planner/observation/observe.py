@@ -4,8 +4,10 @@ Tag lists first, then one HEAD at each side for the tags that remain, then the m
 What cannot be answered becomes a trouble of its entry and does not stop the others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from transship_planner.asking import for_each
 from transship_planner.desired import Comparison, Desired
@@ -22,6 +24,8 @@ from transship_planner.plans.rivals import settle_names
 from transship_registry.digest import Digest
 from transship_registry.manifest import Manifest
 from transship_registry.ports import CatalogueReader
+
+_NAMED: Final = 3
 
 
 async def observe(
@@ -55,7 +59,7 @@ async def observe(
         existing=listed.existing,
         contents=manifests,
         troubles=tuple(troubles),
-        warnings=(*listed.warnings, *dates.warnings.values()),
+        warnings=(*listed.warnings, *dates.warnings.values(), *_remarks(sightings)),
         told=dates.digests,
         quotas=await look_at_quotas(coming, reader),
     )
@@ -82,6 +86,18 @@ def _seen(found: Iterable[Sighting | Trouble], troubles: list[Trouble]) -> list[
     found = tuple(found)
     troubles += [trouble for trouble in found if isinstance(trouble, Trouble)]
     return [sighting for sighting in found if isinstance(sighting, Sighting)]
+
+
+def _remarks(sightings: Iterable[Sighting]) -> Iterator[str]:
+    """Say what should be known of what will change, of all tags of an entry that it is true of at once."""
+    tags: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for sighting in sightings:
+        if sighting.remark and sighting.is_changing:
+            tags[sighting.wish.entry.name, sighting.remark].append(str(sighting.wish.source))
+    for (entry, remark), sources in tags.items():
+        named = list(dict.fromkeys(sources))
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        yield f"{entry}: {remark}: {', '.join(named[:_NAMED])}{more}"
 
 
 def _restrained(sighting: Sighting, policies: Sequence[Policy]) -> Sighting:

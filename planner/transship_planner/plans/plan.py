@@ -152,8 +152,9 @@ class Change(_Document, frozen=True, kw_only=True):
 
     `source` is the tag that was observed and `source_digest` what it pointed at; `after` is what the target tag will
     point at. They differ when `platforms_wanted` selects: one platform gives that child, several give a reduced index
-    that is built from `source_digest` again and must have the digest of `after`. `before` is absent when the target tag
-    was; `backup` is where that content is kept before the tag moves. `attached` is what travels along, what is nearer
+    that is built from `source_digest` again and must have the digest of `after`; so does an index without the
+    attestations `left_out`, which the source lists and does not have. `before` is absent when the target tag was;
+    `backup` is where that content is kept before the tag moves. `attached` is what travels along, what is nearer
     to the image first, and `refused` what happens when the target does not take it (`fail`, `warn`, `skip`). `transfer`
     is how many bytes this change adds to the transfer of the whole plan, at most. `held_until` is when a held change
     may be planned, if time decides.
@@ -171,6 +172,7 @@ class Change(_Document, frozen=True, kw_only=True):
     after: Version | None = None
     platforms: tuple[Platform, ...] = ()
     platforms_wanted: tuple[Platform, ...] = ()
+    left_out: tuple[Digest, ...] = ()
     include_external: bool = False
     backup: Reference | None = None
     ratelimit: RateLimit | None = None

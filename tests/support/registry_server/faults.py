@@ -14,7 +14,7 @@ Each fault says which requests it concerns; the fields of `Fault` narrow that fu
 | headers | OmitDigestHeader, FalsifyDigestHeader, OmitContentType, FalsifyContentType, ExtraHeaders, HeadUnsupported |
 | quotas | PullQuota, FailRequests(status=429) |
 | manifests | SchemaOneUnlessAccepted, OversizedManifests, HideManifests, MoveTag, RefuseMediaTypes, ImmutableTags |
-| listings | PageLinks, RefuseListings, NullTags |
+| listings | PageLinks, RefuseListings, NullTags, StrangeNames |
 | blob downloads | RedirectBlobs, PhantomBlobs |
 | mounts | AnswerMount |
 | uploads | RefuseMethod, RefuseLargeBody, RequireFinalBody, RefuseFinalBody, KeepOnlyLastPatch, LoseChunk, |
@@ -362,6 +362,16 @@ class NullTags(Fault):
 
     verbs = frozenset({"GET"})
     places = frozenset({Endpoint.TAGS})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrangeNames(Fault):
+    """Put these values in front of the names of a tag list, a catalogue or a page of Docker Hub's tags."""
+
+    names: tuple[object, ...]
+
+    verbs = frozenset({"GET"})
+    places = frozenset({Endpoint.TAGS, Endpoint.CATALOG, Endpoint.HUB})
 
 
 @dataclass(frozen=True, kw_only=True)
