@@ -33,6 +33,10 @@ class BackupRule:
             raise InvalidReferenceError(f"{target}: the backup template gives the target itself")
         return kept
 
+    def sample(self) -> Object:
+        """Return what the template sees of an image that might be; what matters of it is that it is there."""
+        return self._data(Reference.parse("registry.example/app:tag"))
+
     def _data(self, target: Reference) -> Object:
         repository = target.repository
         fields = {
