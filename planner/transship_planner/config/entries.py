@@ -124,13 +124,16 @@ class EntryReader:
         template = self.expander.template(entry, "backup")
         if template is None:
             return None
-        return BackupRule(template, sync_fields(entry, {key: text or "" for key, text in texts.items()}))
+        rule = BackupRule(template, sync_fields(entry, {key: text or "" for key, text in texts.items()}))
+        self.expander.check_variables(entry, "backup", template, rule.sample())
+        return rule
 
     def _target_name(self, entry: Section) -> TargetName | None:
         template = self.expander.template(entry, "target_name")
         if template is None:
             return None
         name = TargetName(entry.text("target_name"), template)
+        self.expander.check_variables(entry, "target_name", template, name.sample())
         if wrong := name.unknown_field():
             known = "there are .Repository, .Tag and .Source"
             self.problems.error(

@@ -51,6 +51,10 @@ class BackupRule:
             return expected == kept
         return _timeless(str(expected)) == _timeless(str(kept))
 
+    def sample(self) -> Object:
+        """Return what the template sees of an image that might be; what matters of it is that it is there."""
+        return self._data(Reference.parse("registry.example/app:tag"))
+
     def _data(self, target: Reference) -> Object:
         repository = target.repository
         fields = {
