@@ -5,12 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from transship_registry.digest import Digest
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
-from transship_state.document import Record, State
+from transship_state.document import Origin, Record, State
 from transship_state.errors import StateError, StateLockedError
 from transship_state.filestore import FileStore
 
@@ -34,6 +35,9 @@ def record(target: str, content: bytes = b"one") -> Record:
 STATE = State(lineage="feed", serial=0, tool_version="1")
 
 
+SAMPLES = Path(__file__).parent / "samples"
+
+
 def moment() -> str:
     """Return a fixed time."""
     return "2026-01-01T00:00:00Z"
@@ -46,6 +50,30 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     state = STATE.with_records([record("dst.io/app:1"), record("ocidir://mirror:1")], "2")
     store.write(state)
     assert store.read() == state
+
+
+def test_a_state_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Before records said how they came to be, all were applied; what is written anew says no more of them."""
+    state = FileStore(SAMPLES / "state-0.1.0.json").read()
+    assert state is not None
+    (old,) = state.records
+    assert (str(old.target), old.origin) == ("ocidir://mirror/app:1.0", Origin.APPLIED)
+    store = FileStore(tmp_path / "state.json")
+    store.write(state)
+    assert store.path.read_text() == (SAMPLES / "state-0.1.0.json").read_text()
+
+
+def test_a_record_says_that_it_was_found_and_else_nothing(tmp_path: Path) -> None:
+    """An earlier version reads such a file, too: it takes what was found for applied."""
+    store = FileStore(tmp_path / "state.json")
+    found = msgspec.structs.replace(record("dst.io/b:1"), origin=Origin.FOUND)
+    store.write(STATE.with_records([record("dst.io/a:1"), found], "2"))
+    written = json.loads(store.path.read_text())["records"]
+    assert ["origin" in each for each in written] == [False, True]
+    assert written[1]["origin"] == "found"
+    read = store.read()
+    assert read is not None
+    assert [each.origin for each in read.records] == [Origin.APPLIED, Origin.FOUND]
 
 
 def test_a_record_replaces_that_of_the_same_target_and_the_serial_grows() -> None:
