@@ -1,6 +1,5 @@
 """What is recorded, as what, and when: what a run applied, and what it or its plan found as wanted already."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -34,12 +33,12 @@ def change(tag: str = "1", digest: Digest = ONE, source: str = "src.io/app") -> 
     )
 
 
-@dataclass
 class Counting(FileStore):
     """A state file that counts how often it is written."""
 
-    path: Path
-    writes: int = 0
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.writes = 0
 
     def write(self, state: State) -> None:
         """Count, and write."""

@@ -109,7 +109,7 @@ def test_a_failing_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytes
         store.write(STATE.with_records([record("dst.io/app:1")], "2"))
     assert str(caught.value) == (
         f"{tmp_path}/state.json: cannot write the state file: No space left on device; "
-        "what was applied so far is done, make room or give rights there and run again"
+        "make room or give rights there and run again: what was applied so far is done, and is recorded then"
     )
     assert store.read() == STATE
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
