@@ -3,9 +3,11 @@
 And what was seen at sources and not applied yet.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -60,7 +62,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole state file; `lineage` never changes, `serial` grows by one with each write."""
+    """A whole state file; `lineage` never changes, `serial` grows by one with each write.
+
+    There is one record for each target, and they are in the order of these.
+    """
 
     format_version: int = FORMAT_VERSION
     lineage: str
@@ -77,16 +82,18 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         What was seen at their sources waits no more: the records say since when it was there. With `seen`, just that
         was seen.
         """
-        changed = tuple(changed)
-        by_target = {str(record.target): record for record in (*self.records, *changed)}
-        records = tuple(by_target[target] for target in sorted(by_target))
+        changed, records = tuple(changed), list(self.records)
+        for record in changed:
+            place = bisect_left(records, _order(record), key=_order)
+            is_known = place < len(records) and records[place].target == record.target
+            records[place : place + is_known] = [record]
         recorded = {(record.source, record.source_digest) for record in changed}
         waiting = self.seen if seen is None else sorted(seen, key=lambda each: str(each.source))
         return msgspec.structs.replace(
             self,
             serial=self.serial + 1,
             tool_version=tool_version,
-            records=records,
+            records=tuple(records),
             seen=tuple(each for each in waiting if (each.source, each.digest) not in recorded),
         )
 
@@ -94,6 +101,17 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         """Return when each digest was first seen at its source, as it stands in the state."""
         sights = {(record.source, record.source_digest): record.first_seen for record in reversed(self.records)}
         return sights | {(each.source, each.digest): each.first_seen for each in self.seen}
+
+    def in_order(self) -> "State":
+        """Return the same state in order, whoever has edited its file; of several records of a target the last."""
+        if all(_order(one) < _order(other) for one, other in pairwise(self.records)):
+            return self
+        by_target = {record.target: record for record in self.records}
+        return msgspec.structs.replace(self, records=tuple(sorted(by_target.values(), key=_order)))
+
+
+def _order(record: Record) -> str:
+    return str(record.target)
 
 
 def moment(text: str, source: Reference) -> datetime:

@@ -10,10 +10,11 @@ from typing import Final
 
 import msgspec
 
-from transship_registry.codec import decode_json, to_builtins
+from transship_registry.codec import decode_json
 from transship_registry.errors import InvalidReferenceError
 from transship_state.disk import Disk
 from transship_state.document import FORMAT_VERSION, State
+from transship_state.encoding import StateEncoder
 from transship_state.errors import StateError
 from transship_state.lock import ANOTHER_PLACE, locked
 from transship_state.temporary import remove_leftovers, temporary_name
@@ -30,6 +31,7 @@ class FileStore:
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self.path = path
         self._disk = disk or Disk()
+        self._encoder = StateEncoder()
         self._kept: os.stat_result | None = None
 
     def read(self) -> State | None:
@@ -44,7 +46,7 @@ class FileStore:
 
     def write(self, state: State) -> None:
         """Replace the file in one step, keeping the previous one as backup; raises `StateError`."""
-        data = msgspec.json.format(msgspec.json.encode(to_builtins(state)), indent=2) + b"\n"
+        data = self._encoder.encode(state)
         try:
             self._replace(os.path.realpath(self.path), data)
         except OSError as error:
@@ -131,7 +133,7 @@ class FileStore:
                     f"{self.path}: state format {version} is not supported, expected {FORMAT_VERSION}; "
                     "use the version of transship that wrote it"
                 )
-            return decode_json(data, State)
+            return decode_json(data, State).in_order()
         except (msgspec.DecodeError, InvalidReferenceError) as error:
             raise StateError(
                 f"{self.path}: this is no state file that transship can read: {error}; "

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from transship_registry.codec import to_builtins
 from transship_registry.digest import Digest
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
@@ -85,6 +86,37 @@ def test_a_record_replaces_that_of_the_same_target_and_the_serial_grows() -> Non
         ("dst.io/a:1", Digest.of(b"one")),
         ("dst.io/b:1", Digest.of(b"two")),
     ]
+
+
+@pytest.mark.parametrize("tool_version", ["2", '\n  "records": [], ü'])
+def test_a_state_that_was_written_piece_by_piece_is_written_as_a_whole(tmp_path: Path, tool_version: str) -> None:
+    """Records that a state has in common with the one before are not encoded again, which nobody can tell."""
+    store, state = FileStore(tmp_path / "state.json"), STATE
+    for number in (3, 1, 2, 1, 5):
+        state = state.with_records([record(f"dst.io/app:{number}", str(state.serial).encode())], tool_version)
+        store.write(state)
+        assert store.path.read_bytes() == (
+            msgspec.json.format(msgspec.json.encode(to_builtins(state)), indent=2) + b"\n"
+        )
+        assert store.read() == state
+    store.write(STATE)
+    assert store.read() == STATE
+
+
+def test_a_state_that_somebody_edited_is_put_in_order(tmp_path: Path) -> None:
+    """Of two records of one target the last one counts, and it is replaced, not doubled."""
+    store = FileStore(tmp_path / "state.json")
+    edited = msgspec.structs.replace(
+        STATE, records=(record("dst.io/b:1"), record("dst.io/a:1"), record("dst.io/b:1", b"two"))
+    )
+    store.write(edited)
+    state = store.read()
+    assert state is not None
+    assert state.records == (record("dst.io/a:1"), record("dst.io/b:1", b"two"))
+    assert state.with_records([record("dst.io/b:1", b"three")], "2").records == (
+        record("dst.io/a:1"),
+        record("dst.io/b:1", b"three"),
+    )
 
 
 def test_the_previous_state_is_kept_as_backup(tmp_path: Path) -> None:
