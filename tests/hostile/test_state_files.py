@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support import records
+from support.mortal import Killed, Life, MortalDisk
 from support.program import transship
 from transship_state.disk import Disk
 from transship_state.document import State
@@ -439,57 +440,6 @@ def test_what_may_still_be_written_or_is_not_ours_stays(tmp_path: Path, gone: in
 # The last call of a process.
 
 
-class Killed(BaseException):
-    """The process is gone: nothing that it would do happens any more."""
-
-
-class Mortal(Disk):
-    """A disk whose process makes so many calls and no more."""
-
-    def __init__(self, calls: int) -> None:
-        self.calls = calls
-
-    def _live(self) -> None:
-        if self.calls <= 0:
-            self.calls = -1
-            raise Killed
-        self.calls -= 1
-
-    def make_folder(self, path: str) -> None:
-        self._live()
-        super().make_folder(path)
-
-    def create(self, path: str, mode: int) -> int:
-        self._live()
-        return super().create(path, mode)
-
-    def write(self, descriptor: int, data: bytes) -> None:
-        if self.calls == 0:
-            os.write(descriptor, data[: len(data) // 2])
-        self._live()
-        super().write(descriptor, data)
-
-    def sync(self, descriptor: int) -> None:
-        self._live()
-        super().sync(descriptor)
-
-    def link(self, path: str, other: str) -> None:
-        self._live()
-        super().link(path, other)
-
-    def rename(self, path: str, other: str) -> None:
-        self._live()
-        super().rename(path, other)
-
-    def remove(self, path: str) -> None:
-        self._live()
-        super().remove(path)
-
-    def truncate(self, descriptor: int) -> None:
-        self._live()
-        super().truncate(descriptor)
-
-
 def test_a_writer_that_is_killed_at_any_call_leaves_a_whole_state(tmp_path: Path) -> None:
     """The old one or the new one, with a whole backup if any; the next run goes on, and nothing is left over."""
     third = NEXT.with_records([records.record("dst.io/app:2")], "3")
@@ -498,8 +448,8 @@ def test_a_writer_that_is_killed_at_any_call_leaves_a_whole_state(tmp_path: Path
         folder = tmp_path / str(calls)
         folder.mkdir()
         begun(folder).write(NEXT)
-        disk = Mortal(calls)
-        store = FileStore(folder / "s.json", disk)
+        life = Life(calls)
+        store = FileStore(folder / "s.json", MortalDisk(life))
         try:
             with store.lock("apply", then):
                 store.write(third)
@@ -512,7 +462,7 @@ def test_a_writer_that_is_killed_at_any_call_leaves_a_whole_state(tmp_path: Path
             again.write(third)
         assert (again.read(), names(folder)) == (third, ["s.json", "s.json.backup", "s.json.lock"])
         assert (folder / "s.json.lock").read_bytes() == b""
-        if disk.calls > 0:
+        if not life.is_over:
             break
     assert [end for number, end in enumerate(ends) if end not in ends[:number]] == [
         (NEXT, STATE),
