@@ -89,7 +89,7 @@ async def _carry_out(
         if store is not None:
             stack.enter_context(store.lock("apply", now))
             state = begin(store, saved.plan.state, tool_version=tool_version())
-            state = remember(store, state, saved.plan, tool_version=tool_version(), now=now())
+            state = remember(store, state, saved, tool_version=tool_version(), now=now())
             recorder = StateRecorder(store, state, plan=saved.digest, tool_version=tool_version(), now=now)
         watcher = stack.enter_context(watching(saved.plan, colors=invocation.colors))
         outcome = await apply(
@@ -124,11 +124,11 @@ def _written(plan: Plan) -> Iterator[Repository]:
 
 def _remember(saved: PlanFile, store: FileStore | None) -> None:
     """Write what was seen into the state when there is nothing to apply."""
-    if store is None or not has_to_remember(store.read(), saved.plan):
+    if store is None or not has_to_remember(store.read(), saved):
         return
     with store.lock("apply", now):
         state = begin(store, saved.plan.state, tool_version=tool_version())
-        remember(store, state, saved.plan, tool_version=tool_version(), now=now())
+        remember(store, state, saved, tool_version=tool_version(), now=now())
 
 
 def _unplanned(saved: PlanFile) -> Exit:

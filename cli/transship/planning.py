@@ -4,7 +4,7 @@ import json
 import secrets
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from transship import lifecycles
@@ -90,18 +90,30 @@ async def make_plan(
     urgent = tuple(Reference.parse(text) for text in ignored)
     judge = await lifecycles.find_judge(desired, opened)
     policies = policies_of(judge, state, keeps_state=store is not None, ignored=urgent)
-    observed = await observe(desired, opened, missing=missing, contents=contents, policies=policies)
+    records = {record.target: record for record in state.records} if state else {}
+    observed = await observe(
+        desired,
+        opened,
+        missing=missing,
+        contents=contents,
+        policies=policies,
+        unrecorded=_not_in(records) if store and contents and not missing else None,
+    )
     circumstances = Circumstances(
         tool_version=tool_version(),
         config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),
         mode=Mode(missing=missing),
         state=StatePin(lineage=state.lineage, serial=state.serial) if state else StatePin(nonce=secrets.token_hex(16)),
-        recorded={record.target: record.target_digest for record in state.records} if state else {},
+        records=records if store else None,
         warnings=(*bypasses(observed.sightings, urgent), *moved_tags(observed, state.records if state else ())),
         judge=judge,
         lines={entry.name: entry.mark.line for entry in desired.entries},
     )
     return save(diff(observed, circumstances), created_at=now())
+
+
+def _not_in(records: Container[Reference]) -> Callable[[Reference], bool]:
+    return lambda target: target not in records
 
 
 def print_plan(saved: PlanFile, form: str) -> None:

@@ -32,7 +32,11 @@ class Recorder(Protocol):
     """Whoever keeps a record of what was applied."""
 
     def record(self, result: Result) -> None:
-        """Record a change that is done; returns only when the record is safe."""
+        """Record a change that is done; returns only when the record is safe, if anything was written for it."""
+        ...
+
+    def close(self) -> None:
+        """Make safe what is not yet; called once, when no change is under way any more."""
         ...
 
 
@@ -78,8 +82,8 @@ async def apply(
         try:
             await for_each(by_content(plan.pending), slots.holding(carry_out), at_work)
         except asyncio.CancelledError:
-            return run.outcome(plan, interrupted=True)
-        return run.outcome(plan, interrupted=False)
+            return run.ended(plan, interrupted=True)
+        return run.ended(plan, interrupted=False)
 
 
 class _Entries:
@@ -107,8 +111,10 @@ class _Run:
         self._recorder = recorder
         self._results: dict[str, Result] = {}
 
-    def outcome(self, plan: Plan, *, interrupted: bool) -> Outcome:
-        """Return how far the run came."""
+    def ended(self, plan: Plan, *, interrupted: bool) -> Outcome:
+        """Return how far the run came, when all is recorded."""
+        if self._recorder is not None:
+            self._recorder.close()
         return Outcome(self.results(plan.changes), interrupted)
 
     def results(self, changes: Iterable[Change]) -> tuple[Result, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from support import images, wishes
+from support import images, records, wishes
 from support.images import Image
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import Comparison, PlatformRule, ReferrerFilter
@@ -21,7 +21,7 @@ from transship_planner.render.text import render_text
 from transship_registry.digest import Digest
 from transship_registry.errors import AuthenticationError, NotFoundError
 from transship_registry.platform import Platform
-from transship_registry.reference import Reference, Repository
+from transship_registry.reference import Repository
 from transship_registry.referrers.lists import ReferrerList, Via
 from transship_registry.referrers.refused import RefusedArtifactPolicy
 
@@ -170,8 +170,8 @@ def test_a_refresh_does_not_threaten_to_overwrite_the_tag() -> None:
     world.seed(TARGET, IMAGE)
     observed = asyncio.run(observe(wishes.desired(entry(referrers=True)), world))
     pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
-    recorded = {Reference.parse(TARGET): Digest.of(b"what we applied last")}
-    change = only_change(diff(observed, Circumstances(tool_version="0", config=pin, recorded=recorded)))
+    known = records.recorded(records.record(TARGET, Digest.of(b"what we applied last")))
+    change = only_change(diff(observed, Circumstances(tool_version="0", config=pin, records=known)))
     assert (change.action, change.risks, change.differences) == (Action.REFRESH, (), ())
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support import images, wishes
+from support import images, records, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import Comparison, LifecycleRule, OnEol, PlatformRule
 from transship_planner.lifecycle.judge import Judge
@@ -27,7 +27,6 @@ from transship_registry.errors import RegistryError
 from transship_registry.hosts import HostSettings
 from transship_registry.mediatypes import OCI_INDEX
 from transship_registry.platform import Platform
-from transship_registry.reference import Reference
 from transship_registry.sizes import LARGEST
 
 CIRCUMSTANCES = Circumstances(tool_version="0", config=ConfigPin(digest=Digest.of(b""), dialect="regsync"))
@@ -201,7 +200,7 @@ def test_a_target_that_somebody_else_changed_carries_a_risk() -> None:
     world.seed("src.io/app:1", images.single("new"))
     world.seed("dst.io/app:1", images.single("stranger"))
     ours = Digest.parse(images.single("ours").digest)
-    circumstances = replace(CIRCUMSTANCES, recorded={Reference.parse("dst.io/app:1"): ours})
+    circumstances = replace(CIRCUMSTANCES, records=records.recorded(records.record("dst.io/app:1", ours)))
     (change,) = diff(look(world, wishes.image("src.io/app:1", "dst.io/app:1")), circumstances).changes
     assert change.risks == (
         f"somebody changed the target tag since {ours.short} was applied; that will be overwritten",

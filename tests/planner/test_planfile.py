@@ -12,7 +12,7 @@ from transship_planner.errors import PlanError, TamperedPlanError
 from transship_planner.observation.observe import observe
 from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import ConfigPin, Plan
-from transship_planner.plans.planfile import PlanFile, decode, encode, read, save
+from transship_planner.plans.planfile import PlanFile, decode, encode, plan_digest, read, save
 from transship_registry.digest import Digest
 
 
@@ -119,3 +119,13 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
         read(tmp_path / "none.json")
     assert str(caught.value) == f"{tmp_path}/none.json: cannot read the plan file: No such file or directory"
+
+
+def test_a_plan_of_an_earlier_version_is_read() -> None:
+    """Its digest is still that of its contents, and it has found nothing."""
+    saved = read(Path(__file__).parent / "samples" / "plan-0.1.0.json")
+    assert saved.digest == plan_digest(saved.plan)
+    assert ([str(change.target) for change in saved.plan.changes], saved.plan.found) == (
+        ["ocidir://mirror/app:1.0"],
+        (),
+    )

@@ -5,7 +5,7 @@ What cannot be answered becomes a trouble of its entry and does not stop the oth
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +24,7 @@ from transship_planner.plans.rivals import settle_names
 from transship_registry.digest import Digest
 from transship_registry.manifest import Manifest
 from transship_registry.ports import CatalogueReader
+from transship_registry.reference import Reference
 
 _NAMED: Final = 3
 
@@ -35,12 +36,14 @@ async def observe(
     missing: bool = False,
     contents: bool = True,
     policies: Sequence[Policy] = (),
+    unrecorded: Callable[[Reference], bool] | None = None,
 ) -> Observed:
     """Look at everything the configuration names.
 
     With `missing`, a target tag that exists is as it should be, whatever it points at. Without `contents`, no manifest
     is fetched unless a platform has to be selected: that is enough to tell *that* something differs. What one of the
-    `policies` restrains is not fetched either, since it will not be copied.
+    `policies` restrains is not fetched either, since it will not be copied. Targets of which the configuration only
+    wants that they exist are compared once, too, when a state is kept that has them `unrecorded`.
     """
     once, places, dates = OnceReader(reader), Places(desired.hosts), Dates(reader.inventory)
     manifests = dict[Digest, Manifest]()
@@ -62,6 +65,7 @@ async def observe(
         warnings=(*listed.warnings, *dates.warnings.values(), *_remarks(sightings)),
         told=dates.digests,
         quotas=await look_at_quotas(coming, reader),
+        confirmed=await _confirmed(looker, (*listed.existing, *_only_there(sightings)), unrecorded),
     )
 
 
@@ -79,6 +83,18 @@ async def select(desired: Desired, reader: CatalogueReader) -> Selected:
     entries = [replace(entry, copy=rules) for entry, rules in zip(desired.entries, compared, strict=True)]
     listed = joined(await for_each(entries, lister.list_entry))
     return Selected(listed.wishes, listed.troubles, (*listed.warnings, *dates.warnings.values()))
+
+
+def _only_there(sightings: Iterable[Sighting]) -> Iterator[Wish]:
+    """Return the wishes whose target tags are there, and whose sources were not asked."""
+    return (each.wish for each in sightings if each.source is None)
+
+
+async def _confirmed(
+    looker: Looker, existing: Iterable[Wish], unrecorded: Callable[[Reference], bool] | None
+) -> tuple[Sighting, ...]:
+    wishes = [wish for wish in existing if unrecorded is not None and unrecorded(wish.target)]
+    return tuple(each for each in await for_each(wishes, looker.confirm) if each is not None)
 
 
 def _seen(found: Iterable[Sighting | Trouble], troubles: list[Trouble]) -> list[Sighting]:

@@ -147,7 +147,8 @@ class Observed:
     `existing` are the wishes whose target tags are known to exist without having been asked one by one. `contents`
     holds the manifests of what will change (sources whole, targets only their top) and is empty for a mere check.
     `quotas` are the pull quotas that the source registries state, by registry. `told` is what source tags point at by
-    what their registries told on other occasions, which may be minutes old.
+    what their registries told on other occasions, which may be minutes old. `confirmed` are looks at both ends of tags
+    for which it is enough that they exist, for the sake of the state.
     """
 
     sightings: tuple[Sighting, ...] = ()
@@ -157,6 +158,7 @@ class Observed:
     quotas: Mapping[str, Quota] = field(default_factory=dict[str, Quota])
     told: Mapping[Reference, Digest] = field(default_factory=dict[Reference, Digest])
     existing: tuple[Wish, ...] = ()
+    confirmed: tuple[Sighting, ...] = ()
 
     @property
     def untouched(self) -> Iterator[Wish]:

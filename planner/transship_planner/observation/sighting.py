@@ -54,6 +54,16 @@ class Looker:
         except TransshipError as error:
             return Trouble(wish.entry.name, str(wish.target), str(error))
 
+    async def confirm(self, wish: Wish) -> Sighting | None:
+        """See whether a tag of which it is enough that it exists is what its source gives; None when none can tell.
+
+        It is left as it is whatever is found, so that nothing here is a trouble.
+        """
+        try:
+            return await self._look_at(replace(wish, comparison=Comparison.DIGEST))
+        except TransshipError:
+            return None
+
     async def _look_at(self, wish: Wish) -> Sighting:
         if wish.comparison is Comparison.EXISTENCE:
             target = await self._once.head_manifest(wish.target)

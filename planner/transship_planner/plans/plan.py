@@ -244,6 +244,33 @@ class Unchanged(_Document, frozen=True, kw_only=True):
     entries: tuple[EntryCount, ...] = ()
 
 
+class FoundTag(_Document, frozen=True, kw_only=True):
+    """A target tag that is as wanted, and what its source points at.
+
+    `source` is set where that is not the same tag of the source repository, `given` where the target points at another
+    digest than the source, as it does when platforms are selected.
+    """
+
+    tag: str
+    digest: Digest
+    source: Reference | None = None
+    given: Digest | None = None
+
+
+class Found(_Document, frozen=True, kw_only=True):
+    """Target tags of one repository that are as wanted and that the state does not record so: apply records them.
+
+    `source` and `target` are where they come from and lie; all are of one media type.
+    """
+
+    entry: str
+    source: Repository
+    target: Repository
+    media_type: str
+    platforms: tuple[Platform, ...] = ()
+    tags: tuple[FoundTag, ...] = ()
+
+
 class PullQuota(_Document, frozen=True, kw_only=True):
     """What a source registry said is left of its quota, in pulls, and whether the pulls foretold fit in it.
 
@@ -293,6 +320,7 @@ class Plan(_Document, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     expires_at: str = ""
     lifecycles: tuple[TagLifecycle, ...] = ()
+    found: tuple[Found, ...] = ()
 
     @property
     def pending(self) -> tuple[Change, ...]:

@@ -20,8 +20,7 @@ def render_markdown(plan: Plan, *, digest: str = "") -> str:
 
 def _blocks(plan: Plan, digest: str) -> Iterator[str]:
     yield f"### {wording.summary(plan)}"
-    if sentence := wording.cost(plan):
-        yield sentence
+    yield from filter(None, (wording.cost(plan), wording.unrecorded(plan)))
     if plan.problems:
         yield "\n".join(
             f"- **problem** {code(found.reference)} ({wording.place(found.entry, found.line)}): {cell(found.message)}"
