@@ -19,7 +19,7 @@ from mutation.mutants import Mutant
 from mutation.surveying import ROOMS, ROOT, Reached, Survey, Surveyor, Tracer, file_of
 from mutation.swapping import Functions, find_caches, find_functions, swap
 
-_PLUGINS: Final = ("cacheprovider", "anyio", "xdist")
+_PLUGINS: Final = ("cacheprovider", "anyio", "xdist", "hypothesispytest")
 ARGUMENTS: Final = (
     *("-q", "--assert=plain", "--capture=no", "--no-header", "--no-summary", "--tb=line", f"--rootdir={ROOT}"),
     *(argument for plugin in _PLUGINS for argument in ("-p", f"no:{plugin}")),
