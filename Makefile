@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := cli planner executor state registry tests docs benchmarks
 
-.PHONY: help demo test check lint types format docs benchmarks system clean
+.PHONY: help demo test check lint types format docs benchmarks mutation system clean
 
 help:
 	@echo "make demo        install into .venv, then plan, apply, check and drift on real images; no network"
 	@echo "make test        install what the tests need, then run them all"
 	@echo "make check       everything that CI checks: format, lint, types, docs, tests"
 	@echo "make benchmarks  ratios against skopeo and a raw curl baseline, in one run"
+	@echo "make mutation    break what decides, and see whether a test notices; takes an hour or more"
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +55,10 @@ check: lint types test
 
 benchmarks: $(STAMP) system
 	$(BIN)/python -m benchmarks
+
+# MUTATION='--again exits' tries what survived last time in the modules whose paths have "exits" in them.
+mutation: $(STAMP)
+	PYTHONPATH=tests nice -n 10 $(BIN)/python -m mutation $(MUTATION)
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

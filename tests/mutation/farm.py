@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,7 +54,10 @@ class _Child(Generic[T]):
         self._began = time.monotonic()
         self._data = bytearray()
         self._cpu, self._busy_at = 0, self._began
-        self.process = os.fork()
+        with warnings.catch_warnings():
+            # From Python 3.12 on it warns of threads, of which a child has none; it takes none of their locks.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.process = os.fork()
         if self.process == 0:
             os.close(self.pipe)
             _work(job, writing, self.folder)

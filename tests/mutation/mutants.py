@@ -81,7 +81,10 @@ def _mutant(
     module: str, path: tuple[cst.CSTNode, ...], lines: list[str], code: str, bodies: list[tuple[int, int]]
 ) -> Mutant:
     changed = code.splitlines(keepends=True)
-    first = next((n for n, (one, other) in enumerate(zip(lines, changed, strict=False)) if one != other), len(lines))
+    first = next(
+        (n for n, (one, other) in enumerate(zip(lines, changed, strict=False)) if one != other),
+        min(len(lines), len(changed)),
+    )
     shortest = min(len(lines), len(changed)) - first
     backwards = zip(reversed(lines), reversed(changed), strict=False)
     same = next((n for n, (one, other) in enumerate(backwards) if one != other or n == shortest), shortest)

@@ -16,9 +16,9 @@ _NEVER_MIND: Final = frozenset({"strict"})
 _TRUE, _FALSE = cst.Name("True"), cst.Name("False")
 
 
-def _without_comma(parts: Sequence[Any]) -> Sequence[Any]:
-    """Let a sequence end without the comma that came before what is left out."""
-    return [*parts[:-1], parts[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)] if parts else parts
+def _ended_like(whole: Sequence[Any], parts: Sequence[Any]) -> Sequence[Any]:
+    """Let a sequence end with a comma or without, as it did before something was left out."""
+    return [*parts[:-1], parts[-1].with_changes(comma=whole[-1].comma)] if parts else parts
 
 
 def _dropped(node: cst.SimpleStatementLine) -> Iterable[cst.CSTNode]:
@@ -58,7 +58,7 @@ def _arguments(node: cst.Call) -> Iterable[cst.CSTNode]:
             continue
         changed = [each for each in node.args if each not in mutated.args]
         if not any(each.keyword is not None and each.keyword.value in _NEVER_MIND for each in changed):
-            yield mutated.with_changes(args=_without_comma(mutated.args))
+            yield mutated.with_changes(args=_ended_like(node.args, mutated.args))
 
 
 def _blind(node: cst.ExceptHandler) -> Iterable[cst.CSTNode]:
@@ -78,7 +78,7 @@ def _fewer_elements(node: cst.Set | cst.List | cst.Dict | cst.Tuple) -> Iterable
     for number in range(len(node.elements)):
         left = [*node.elements[:number], *node.elements[number + 1 :]]
         if left or not isinstance(node, cst.Set):
-            yield node.with_changes(elements=_without_comma(left))
+            yield node.with_changes(elements=_ended_like(node.elements, left))
 
 
 def _fewer_constants(node: cst.Tuple) -> Iterable[cst.CSTNode]:

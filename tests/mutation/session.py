@@ -19,7 +19,7 @@ from mutation.mutants import Mutant
 from mutation.surveying import ROOMS, ROOT, Reached, Survey, Surveyor, Tracer, file_of
 from mutation.swapping import Functions, find_caches, find_functions, swap
 
-_PLUGINS: Final = ("cacheprovider", "anyio", "xdist")
+_PLUGINS: Final = ("cacheprovider", "anyio", "xdist", "hypothesispytest")
 ARGUMENTS: Final = (
     *("-q", "--assert=plain", "--capture=no", "--no-header", "--no-summary", "--tb=line", f"--rootdir={ROOT}"),
     *(argument for plugin in _PLUGINS for argument in ("-p", f"no:{plugin}")),
@@ -60,7 +60,7 @@ class Meeting:
         on_import = dict(self._tracer.lines)
         caches = find_caches(ROOMS)
         (answer,) = farm.run([farm.Job(0, lambda: self._survey(session, caches, on_import), 3600, 7200)], 1)
-        survey = msgspec.convert(answer.value, Survey)
+        survey = self._controlled(msgspec.convert(answer.value, Survey), session, caches)
         self._tell(survey)
         if session.testsfailed or survey.red:
             return True
@@ -68,6 +68,15 @@ class Meeting:
         for met in farm.run(self._jobs(session, survey, functions, caches), self._at_once):
             self._tell(_verdict(met))
         return True
+
+    @staticmethod
+    def _controlled(survey: Survey, session: pytest.Session, caches: Sequence[Any]) -> Survey:
+        """See that the tests pass in the order in which mutants meet them, too: else they would fail for that."""
+        order = {test.test: test.seconds for test in survey.tests}
+        items = sorted(session.items, key=lambda item: order[item.nodeid])
+        (met,) = farm.run([_job(0, survey.tests, partial(_first_failing, items, caches))], 1)
+        failed = [met.value or met.ended] if met.value or met.ended else []
+        return msgspec.structs.replace(survey, red=[*survey.red, *failed])
 
     def _survey(self, session: pytest.Session, caches: Sequence[Any], on_import: dict[str, set[int]]) -> Any:
         surveyor = Surveyor(self._tracer, lambda: _clear(caches))
@@ -100,6 +109,10 @@ def _meet(mutant: Mutant, items: Sequence[pytest.Item], functions: Functions, ca
     """Return the test that notices a mutant; empty when none does."""
     if not swap(functions, ROOT / mutant.module, mutant.code, mutant.function):
         return AFRESH
+    return _first_failing(items, caches)
+
+
+def _first_failing(items: Sequence[pytest.Item], caches: Sequence[Any]) -> str:
     _clear(caches)
     for item, following in zip_longest(items, items[1:]):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

@@ -19,7 +19,7 @@ from transship_planner.lifecycle.policy import eol_policy
 from transship_planner.observation.observe import observe
 from transship_planner.observation.observed import Observed
 from transship_planner.plans.diff import Circumstances, diff
-from transship_planner.plans.plan import Action, ConfigPin, Plan
+from transship_planner.plans.plan import Action, ConfigPin, Plan, Problem
 from transship_planner.plans.planfile import plan_digest
 from transship_registry.digest import Digest
 from transship_registry.endoflife.cycles import Cycle, ProductCycles
@@ -252,9 +252,14 @@ def test_backups_that_would_overwrite_each_other_are_problems() -> None:
         wishes.image("src.io/app:2", "dst.io/app:2", backup="old"),
     )
     assert made.changes == ()
-    assert [problem.message for problem in made.problems] == [
-        "the backup dst.io/app:old is written by another change too; let the template name the tag"
-    ] * 2
+    assert made.problems == tuple(
+        Problem(
+            entry=f"sync[{number}]",
+            reference=f"dst.io/app:{number + 1}",
+            message="the backup dst.io/app:old is written by another change too; let the template name the tag",
+        )
+        for number in (0, 1)
+    )
 
 
 def test_a_backup_that_would_overwrite_what_is_mirrored_is_a_problem() -> None:
@@ -295,6 +300,34 @@ def test_a_backup_is_not_named_for_what_is_passed_over() -> None:
     world.seed("dst.io/app:1", images.single("old"))
     made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1", backup="-bad", media_types=(OCI_INDEX,)))
     assert (made.changes, made.problems) == ((), ())
+
+
+def test_what_is_in_sync_is_counted_by_entry_in_their_order() -> None:
+    """Also where one of them only lists its targets, and another asks for each."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("app"))
+    for target in ("a.io/app:1", "b.io/app:1"):
+        world.seed(target, images.single("app"))
+    made = plan(
+        world,
+        wishes.repository("src.io/app", "a.io/app", comparison=Comparison.EXISTENCE),
+        wishes.repository("src.io/app", "b.io/app"),
+    )
+    assert [(count.entry, count.count) for count in made.unchanged.entries] == [("sync[0]", 1), ("sync[1]", 1)]
+
+
+def test_warnings_come_in_one_order_each_once() -> None:
+    """First those of the circumstances, then what was observed, sorted."""
+    words = ("some", "words", "that", "nobody", "would", "take", "for", "sorted")
+    made = diff(Observed(warnings=(*words, *words)), replace(CIRCUMSTANCES, warnings=("zuerst",)))
+    assert made.warnings == ("zuerst", *sorted(words))
+
+
+def test_a_plan_says_how_long_it_is_good() -> None:
+    """If anybody has said so."""
+    assert diff(Observed(), CIRCUMSTANCES).expires_at == ""
+    made = diff(Observed(), replace(CIRCUMSTANCES, expires_at="2026-01-01T00:00:00Z"))
+    assert made.expires_at == "2026-01-01T00:00:00Z"
 
 
 def everything_at_once() -> Observed:

@@ -93,6 +93,7 @@ def test_a_source_that_has_become_what_the_target_was_given_has_moved() -> None:
     for reference in ("src.io/app:1", "dst.io/app:1"):
         world.seed(reference, child)
     found = find(world, selected(child, index))
+    assert [drift.record for drift in found.drifts] == [selected(child, index)]
     assert [str(drift) for drift in found.drifts] == [
         f"upstream moved: src.io/app:1: recorded {index.digest}, now {child.digest}"
     ]
@@ -115,6 +116,7 @@ def test_a_drift_says_what_was_recorded_and_what_is_there() -> None:
     world.seed("src.io/app:1", ONE)
     world.seed("dst.io/app:1", TWO)
     (drift,) = find(world, record("dst.io/app:1")).drifts
+    assert (drift.record, drift.immutable) == (record("dst.io/app:1"), False)
     assert str(drift) == f"target changed: dst.io/app:1: recorded {ONE.digest}, now {TWO.digest}"
 
 
@@ -127,3 +129,10 @@ def test_a_registry_that_fails_is_a_problem_not_a_drift() -> None:
     assert report.problems == ("a.io/app:1: HEAD manifest a.io/app:1: 500",)
     assert [drift.kind for drift in report.drifts] == [DriftKind.TARGET_MISSING]
     assert report.checked == 2
+
+
+def test_drifts_come_in_the_order_of_the_targets() -> None:
+    """Whatever the order of the records."""
+    names = ["c.io/app:1", "a.io/app:1", "b.io/app:1"]
+    report = find(MemoryRegistry(), *map(record, names))
+    assert [str(drift.record.target) for drift in report.drifts[::2]] == sorted(names)
