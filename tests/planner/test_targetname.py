@@ -80,7 +80,11 @@ def test_the_version_is_that_of_the_tag_with_the_same_content() -> None:
     same, other = Digest.of(b"same"), Digest.of(b"other")
     digests = {"alpine": same, "1.21-alpine": same, "1.22-alpine": other}
     found = name_target(
-        entry, Reference.parse("src.io/app:alpine"), Repository.parse("dst.io/app"), tuple(digests), digests
+        entry,
+        Reference.parse("src.io/app:alpine"),
+        Repository.parse("dst.io/app"),
+        TagList(tuple(digests)).whole("list"),
+        digests,
     )
     assert found == Named(Reference.parse("dst.io/app:1.21-alpine"), ("os_normalize",))
 

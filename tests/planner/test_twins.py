@@ -8,6 +8,7 @@ from support import images
 from support.memory_registry import MemoryRegistry
 from transship_planner.names.twins import twin_digests
 from transship_registry.digest import Digest
+from transship_registry.ports import TagList
 from transship_registry.reference import Repository
 
 APP = Repository.parse("src.io/app")
@@ -19,7 +20,7 @@ def look(tags: dict[str, str], *selected: str, listed: tuple[str, ...] = ()) -> 
     for tag, seed in tags.items():
         world.seed(f"src.io/app:{tag}", images.single(seed))
     world.calls.clear()
-    found = asyncio.run(twin_digests(world.head_manifest, APP, selected, (*tags, *listed)))
+    found = asyncio.run(twin_digests(world.head_manifest, APP, selected, TagList((*tags, *listed)).whole("list")))
     return dict(found), [reference.rpartition(":")[2] for method, reference in world.calls if method == "head_manifest"]
 
 
