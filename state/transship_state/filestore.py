@@ -15,6 +15,7 @@ import msgspec
 
 from transship_registry.codec import decode_json, to_builtins
 from transship_registry.errors import InvalidReferenceError
+from transship_registry.permissions import take_over
 from transship_state.document import FORMAT_VERSION, State
 from transship_state.errors import StateError, StateLockedError
 
@@ -45,7 +46,10 @@ class FileStore:
         return self._decode(data)
 
     def write(self, state: State) -> None:
-        """Replace the file in one step, keeping the previous one as backup; raises `StateError`."""
+        """Replace the file in one step, keeping the previous one as backup; raises `StateError`.
+
+        A new file is its owner's alone (0600); one that is there keeps the mode that it was given.
+        """
         data = msgspec.json.format(msgspec.json.encode(to_builtins(state)), indent=2) + b"\n"
         try:
             self._replace(data)
@@ -98,6 +102,7 @@ class FileStore:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
+                take_over(descriptor, self.path)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
