@@ -10,12 +10,12 @@ import typer.main
 from typer.core import TyperGroup
 
 from transship.arguments import Options, arranged
+from transship.interrupts import INTERRUPTED
 from transship.invocation import Invocation, LogFormat
 
 _ANYWHERE: Final = "The options -c, -v, --logopt and --no-color may stand before or after the command."
 
 _ERROR: Final = 1
-_INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="transship",
@@ -361,6 +361,7 @@ def migrate(
 
 @app.command()
 def demo(
+    context: typer.Context,
     folder: Annotated[
         Path | None, typer.Argument(metavar="[FOLDER]", help="Where to work; a temporary folder when not given.")
     ] = None,
@@ -368,7 +369,7 @@ def demo(
     """Walk through plan, apply, check and drift on real images, without a network."""
     from transship import demonstration
 
-    raise typer.Exit(demonstration.run(folder))
+    _started(context).finish_now(lambda: demonstration.run(folder))
 
 
 @app.command()
@@ -376,7 +377,7 @@ def version() -> None:
     """Print the version."""
     from transship.versions import tool_version
 
-    typer.echo(f"transship {tool_version()}")
+    sys.stdout.write(f"transship {tool_version()}\n")
 
 
 def _started(context: typer.Context) -> Invocation:
@@ -385,8 +386,8 @@ def _started(context: typer.Context) -> Invocation:
     return context.obj
 
 
-def run() -> None:
-    """Run transship with the arguments of the process, and end it with the command's exit code.
+def run() -> int:
+    """Run transship with the arguments of the process, and return the command's exit code.
 
     Wrong arguments are an error like any other, exit 1: by 2, CI would understand that changes are pending.
     """
@@ -396,9 +397,9 @@ def run() -> None:
         arguments = arranged(sys.argv[1:], Options.of(program)) or ["--help"]
         code = program(arguments, prog_name="transship", standalone_mode=False)
     except typer.Abort:
-        sys.exit(_INTERRUPTED)
+        return INTERRUPTED
     except typer.TyperException as error:
         message = error.format_message().removesuffix(".")
-        typer.echo(f"error: {message}; see transship --help", err=True)
-        sys.exit(_ERROR)
-    sys.exit(code)
+        sys.stderr.write(f"error: {message}; see transship --help\n")
+        return _ERROR
+    return int(code or 0)
