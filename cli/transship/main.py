@@ -10,12 +10,12 @@ import typer.main
 from typer.core import TyperGroup
 
 from transship.arguments import Options, arranged
+from transship.interrupts import INTERRUPTED
 from transship.invocation import Invocation, LogFormat
 
 _ANYWHERE: Final = "The options -c, -v, --logopt and --no-color may stand before or after the command."
 
 _ERROR: Final = 1
-_INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="transship",
@@ -380,7 +380,7 @@ def version() -> None:
     """Print the version."""
     from transship.versions import tool_version
 
-    typer.echo(f"transship {tool_version()}")
+    sys.stdout.write(f"transship {tool_version()}\n")
 
 
 def _started(context: typer.Context) -> Invocation:
@@ -389,8 +389,8 @@ def _started(context: typer.Context) -> Invocation:
     return context.obj
 
 
-def run() -> None:
-    """Run transship with the arguments of the process, and end it with the command's exit code.
+def run() -> int:
+    """Run transship with the arguments of the process, and return the command's exit code.
 
     Wrong arguments are an error like any other, exit 1: by 2, CI would understand that changes are pending.
     """
@@ -400,9 +400,9 @@ def run() -> None:
         arguments = arranged(sys.argv[1:], Options.of(program)) or ["--help"]
         code = program(arguments, prog_name="transship", standalone_mode=False)
     except typer.Abort:
-        sys.exit(_INTERRUPTED)
+        return INTERRUPTED
     except typer.TyperException as error:
         message = error.format_message().removesuffix(".")
-        typer.echo(f"error: {message}; see transship --help", err=True)
-        sys.exit(_ERROR)
-    sys.exit(code)
+        sys.stderr.write(f"error: {message}; see transship --help\n")
+        return _ERROR
+    return int(code or 0)

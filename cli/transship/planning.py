@@ -12,6 +12,7 @@ from transship.exits import Exit, most_specific, of_plan
 from transship.files import replace_file
 from transship.invocation import LOG, Invocation, now
 from transship.policies import policies_of
+from transship.streams import write_document
 from transship.versions import tool_version
 from transship.wiring import load_config, registries, state_store
 from transship_planner.config import config_digest
@@ -70,7 +71,7 @@ async def check(invocation: Invocation, *, missing: bool, form: str, state_file:
         store = state_store(desired, state_file)
         saved = await make_plan(desired, opened, missing=missing, store=store, contents=False)
     if form == "json":
-        sys.stdout.write(json.dumps(as_findings(saved.plan), indent=2, ensure_ascii=False) + "\n")
+        write_document(json.dumps(as_findings(saved.plan), indent=2, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(render_findings(saved.plan))
     return most_specific(of_plan(saved.plan), Exit.PENDING if saved.plan.pending else Exit.OK)
@@ -121,7 +122,7 @@ def print_plan(saved: PlanFile, form: str) -> None:
     match form:
         case "json":
             document = json.loads(encode(saved))
-            sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            write_document(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
         case "markdown":
             sys.stdout.write(render_markdown(saved.plan, digest=str(saved.digest)))
         case _:

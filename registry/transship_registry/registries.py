@@ -7,6 +7,7 @@ from pathlib import Path
 
 from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
+from transship_registry.home import home_folder
 from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience
 from transship_registry.http.limiter import feeding_layout
 from transship_registry.inventory import Inventory
@@ -132,7 +133,7 @@ async def open_registries(
     """
     settings = {host.registry: host for host in hosts}
     credentials = CredentialSources(
-        os.environ if environment is None else environment, home or Path.home(), settings, skip_docker_config
+        os.environ if environment is None else environment, home or home_folder(), settings, skip_docker_config
     )
     async with (
         LayoutStore(links=layout_links) as layouts,

@@ -12,6 +12,7 @@ import msgspec
 
 from transship_registry.codec import decode_json
 from transship_registry.errors import InvalidReferenceError
+from transship_registry.permissions import take_over
 from transship_state.disk import Disk
 from transship_state.document import FORMAT_VERSION, State
 from transship_state.encoding import StateEncoder
@@ -68,7 +69,7 @@ class FileStore:
         mode = stat.S_IMODE(previous.st_mode) if previous else _PRIVATE
         temporary = temporary_name(file)
         try:
-            self._create(temporary, data, mode)
+            self._create(temporary, data, mode, like=file)
             if previous is not None:
                 self._keep(file, previous)
             self._disk.rename(temporary, file)
@@ -90,7 +91,7 @@ class FileStore:
             try:
                 self._disk.link(file, temporary)
             except OSError:
-                self._create(temporary, _read(file), stat.S_IMODE(previous.st_mode))
+                self._create(temporary, _read(file), stat.S_IMODE(previous.st_mode), like=file)
             self._disk.rename(temporary, backup)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -107,11 +108,14 @@ class FileStore:
                 f"{backup}: cannot keep the previous state here: there is another file under this name; {ANOTHER_PLACE}"
             )
 
-    def _create(self, path: str, data: bytes, mode: int) -> None:
+    def _create(self, path: str, data: bytes, mode: int, *, like: str) -> None:
+        """Create a file with the mode, and with owner and group of the one that it is like, as far as allowed."""
         with contextlib.suppress(FileNotFoundError):  # of an earlier process with our number
             self._disk.remove(path)
         descriptor = self._disk.create(path, mode)
         try:
+            with contextlib.suppress(OSError):  # vfat has no owners
+                take_over(descriptor, like)
             self._disk.write(descriptor, data)
             self._disk.sync(descriptor)
         finally:

@@ -1,6 +1,7 @@
 """The state file: written whole or not at all, and held by one process at a time."""
 
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,17 @@ def test_a_record_says_that_it_was_found_and_else_nothing(tmp_path: Path) -> Non
     read = store.read()
     assert read is not None
     assert [each.origin for each in read.records] == [Origin.APPLIED, Origin.FOUND]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_a_state_keeps_the_mode_that_its_owner_gave_it(tmp_path: Path, mode: int) -> None:
+    """A new one is its owner's alone; others may read it once that was allowed, and its backup as before."""
+    store = FileStore(tmp_path / "state.json")
+    store.write(STATE)
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    store.path.chmod(mode)
+    store.write(STATE)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in sorted(tmp_path.iterdir())] == [mode, mode]
 
 
 def test_a_record_replaces_that_of_the_same_target_and_the_serial_grows() -> None:
