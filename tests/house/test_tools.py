@@ -83,7 +83,11 @@ def test_a_failure_with_another_python_is_a_failure(
     ends = {"3.11": "passed", "3.12": "FAILED (pytest ended with 1)", "3.13": "passed"}
     monkeypatch.setattr("sys.argv", ["unit_tests.py", "pythons"])
     monkeypatch.setattr(unit_tests, "_HERE", "3.14")
-    monkeypatch.setattr(unit_tests, "_run", lambda name, *_: ends[name])
+
+    def run(name: str, version: str, lock: str) -> str:
+        return ends[name]
+
+    monkeypatch.setattr(unit_tests, "_run", run)
     with pytest.raises(SystemExit) as caught:
         unit_tests.main()
     assert caught.value.code == 1
@@ -115,7 +119,11 @@ def test_the_newest_versions_are_reported_and_never_fail(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Whatever they break, the run ends well, and the last line is loud when something is broken."""
-    monkeypatch.setattr(newest, "_ended", lambda name: ends[name])
+
+    def ended(name: str) -> str:
+        return ends[name]
+
+    monkeypatch.setattr(newest, "_ended", ended)
     monkeypatch.setattr(newest, "_differences", lambda: ["attrs 1 → 2"])
     newest.main()
     told = capsys.readouterr().out.splitlines()[1:]

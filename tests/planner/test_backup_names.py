@@ -52,7 +52,7 @@ def test_what_the_template_sees_of_the_target(target: Reference, words: str) -> 
     names = ("Scheme", "Reference", "Registry", "Repository", "Tag", "Digest", "Path")
     text = "".join(f"{{{{ .Ref.{name} }}}}|" for name in names)
     rule = BackupRule(Template.parse(text), None)
-    assert rule.template.execute(rule._data(target)) == words
+    assert rule.template.execute(rule._data(target)) == words  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize(

