@@ -26,6 +26,7 @@ from transship_executor.apply import apply
 from transship_executor.recording import StateRecorder, begin
 from transship_executor.remembering import remember
 from transship_planner.config import config_digest, loads
+from transship_planner.config.durations import format_duration
 from transship_planner.config.schema import (
     Anything,
     Choice,
@@ -230,14 +231,25 @@ def _kind(kind: Kind) -> str:
         case Choice():
             return ", ".join(f"`{option}`" for option in kind.options)
         case Whole():
-            return "whole number" if kind.minimum is None else f"whole number from {kind.minimum}"
+            return _whole_kind(kind)
         case Duration():
-            also = "; `d` is a day" if kind.days else ""
+            also = "; `d` is a day" if kind.days else _span(kind)
             return "duration, or nanoseconds" if kind.bare_nanoseconds else f"duration{also}"
         case ListOf():
             return f"list: {_kind(kind.item)}"
         case _:
             return _PLAIN_KINDS[type(kind)]
+
+
+def _whole_kind(kind: Whole) -> str:
+    least = "" if kind.minimum is None else f" from {kind.minimum}"
+    return f"whole number{least}" + ("" if kind.maximum is None else f" to {kind.maximum}")
+
+
+def _span(kind: Duration) -> str:
+    if kind.longest is None:
+        return ""
+    return f" from `{format_duration(kind.shortest)}` to `{format_duration(kind.longest)}`"
 
 
 def _text_kind(kind: Text) -> str:

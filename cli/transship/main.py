@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+import typer.main
+from typer.core import TyperGroup
 
-from transship.arguments import common_first
+from transship.arguments import Options, arranged
 from transship.invocation import Invocation, LogFormat
 
 _ANYWHERE: Final = "The options -c, -v, --logopt and --no-color may stand before or after the command."
@@ -359,14 +361,18 @@ def migrate(
 
 @app.command()
 def demo(
+    context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Where to work; a temporary folder when not given.")
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]", help="Where to work, a new or empty folder; a temporary one when not given."
+        ),
     ] = None,
 ) -> None:
     """Walk through plan, apply, check and drift on real images, without a network."""
     from transship import demonstration
 
-    raise typer.Exit(demonstration.run(folder))
+    _started(context).finish_now(lambda: demonstration.run(folder))
 
 
 @app.command()
@@ -389,7 +395,10 @@ def run() -> None:
     Wrong arguments are an error like any other, exit 1: by 2, CI would understand that changes are pending.
     """
     try:
-        code = app(common_first(sys.argv[1:]) or ["--help"], prog_name="transship", standalone_mode=False)
+        program = typer.main.get_command(app)
+        assert isinstance(program, TyperGroup)
+        arguments = arranged(sys.argv[1:], Options.of(program)) or ["--help"]
+        code = program(arguments, prog_name="transship", standalone_mode=False)
     except typer.Abort:
         sys.exit(_INTERRUPTED)
     except typer.TyperException as error:

@@ -13,7 +13,8 @@ from transship_planner.errors import Finding, Mark
 from transship_planner.names.backup import BackupRule
 from transship_planner.names.targetname import TargetName
 from transship_planner.tags.tagrules import Selection, TagPattern
-from transship_registry.hosts import HostSettings
+from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference, Repository
@@ -218,7 +219,8 @@ class Desired:
 
     `parallel` is how many images are copied at once, 0 when the file does not say; `cache_count` answers of each kind
     are kept for `cache_time_s`, none when either is 0; `blob_limit` is the largest chunk in bytes that a registry may
-    ask for, 0 when the file does not say; `warnings` are findings that do not stop anything.
+    ask for, 0 when the file does not say; `patience` is that with registries without settings of their own; `warnings`
+    are findings that do not stop anything.
     """
 
     file: str
@@ -231,6 +233,8 @@ class Desired:
     cache_count: int = 0
     cache_time_s: float = 0.0
     blob_limit: int = 0
+    layout_links: LayoutLinks = LayoutLinks.COPY
+    patience: Patience = DEFAULT_PATIENCE
     post_sync: tuple[Hook, ...] = ()
     state: str = ""
     eol: EolSettings = EolSettings()

@@ -50,6 +50,23 @@ class HelperSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a host is waited for.
+
+    `connect_timeout_s` spans name resolution, TCP, proxy and TLS handshake; `stall_timeout_s` is the longest silence
+    while bytes are due in either direction; `tries` is how often a request is made in all when connections fail or the
+    host answers that it has trouble.
+    """
+
+    connect_timeout_s: float = 30.0
+    stall_timeout_s: float = 60.0
+    tries: int = 5
+
+
+DEFAULT_PATIENCE: Final = Patience()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
     """Settings of one registry, under the name that references use for it (semantics B4, `creds[]`).
 
@@ -76,6 +93,7 @@ class HostSettings:
     requests_per_s: float = 0.0
     concurrent_requests: int = 0
     hub_api: str | None = None
+    patience: Patience = DEFAULT_PATIENCE
 
     @property
     def endpoint(self) -> str:

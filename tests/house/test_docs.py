@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 import typer
 import typer.main
+from typer.core import TyperGroup
 
-from transship.arguments import common_first
+from transship.arguments import Options, arranged
 from transship.main import app
 from transship_planner.config import loads
 from transship_planner.plans.plan import Change, Plan
@@ -85,6 +86,13 @@ def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     yield name, command
     for word, below in getattr(command, "commands", {}).items():
         yield from commands(below, f"{name} {word}".strip())
+
+
+@cache
+def spellings() -> Options:
+    program = typer.main.get_command(app)
+    assert isinstance(program, TyperGroup)
+    return Options.of(program)
 
 
 @cache
@@ -168,7 +176,7 @@ def test_commands_in_the_pages_exist(place: str, line: str) -> None:
             (target,) = words
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), place
         case "transship":
-            command = command_of(common_first(words))
+            command = command_of(arranged(words, spellings()))
             given = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"}
             assert given <= {*options()[""], *options()[command], "-h", "--help"}, place
         case _:

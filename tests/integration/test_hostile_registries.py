@@ -88,6 +88,8 @@ BEARABLE = {
     "connections closed": faults.ResetConnection(times=3),
     "answers lost": faults.ResetConnection(times=3, after_work=True),
     "no mounts": faults.AnswerMount(status=404),
+    "mounts that nobody may do": faults.AnswerMount(status=401),
+    "mounts that break it": faults.AnswerMount(status=500),
     "mounts that lie": faults.AnswerMount(status=201, times=1),
     "blobs that are claimed to exist": faults.PhantomBlobs(size=ONE.blobs[1].size, reference=LAYER),
     "content collected as garbage": faults.LoseBlobs(times=1),

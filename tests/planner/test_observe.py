@@ -7,10 +7,10 @@ import pytest
 
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
-from transship_planner.desired import Comparison, PlatformRule, RepositoryScope
+from transship_planner.desired import Comparison, PlatformRule, RegistryScope, RepositoryScope
 from transship_planner.observation.observe import observe
 from transship_planner.observation.observed import Observed, Trouble
-from transship_planner.tags.tagrules import TagPattern
+from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_registry.errors import RegistryError
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
@@ -199,6 +199,50 @@ def test_a_tag_that_only_names_an_os_gets_the_version_in_front(*, whole_reposito
         "src.io/go:alpine3.21",
         "dst.io/go:1.22-alpine3.21",
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "broken", "reference"),
+    [
+        pytest.param(wishes.repository("src.io/go", "dst.io/go"), "src.io/go", "src.io/go", id="a repository"),
+        pytest.param(
+            replace(wishes.image("src.io/go:alpine3.21", "dst.io/go:alpine3.21"), os_normalize=True),
+            "src.io/go",
+            "src.io/go:alpine3.21",
+            id="an image that is renamed",
+        ),
+        pytest.param(
+            wishes.repository("src.io/go", "dst.io/go", comparison=Comparison.EXISTENCE),
+            "dst.io/go",
+            "src.io/go",
+            id="a target of which it is enough that tags exist",
+        ),
+    ],
+)
+def test_nothing_rests_on_a_list_that_broke_off(entry: wishes.Entry, broken: str, reference: str) -> None:
+    """Neither a selection, nor a name that the other tags decide, nor what is there already."""
+    world = MemoryRegistry()
+    for tag in ("alpine3.21", "1.22-alpine3.21"):
+        world.seed(f"src.io/go:{tag}", images.single(tag))
+        world.seed(f"dst.io/go:{tag}", images.single(tag))
+    world.broken_lists[broken] = "GET tags: HTTP 500 on page 2"
+    observed = look(world, entry)
+    message = "the tag list is incomplete: GET tags: HTTP 500 on page 2"
+    assert observed.troubles == (Trouble("sync[0]", reference, message),)
+    assert observed.sightings == ()
+    assert {method for method, _ in world.calls} == {"list_tags"}
+
+
+def test_no_repository_is_chosen_from_a_catalogue_that_broke_off() -> None:
+    """A repository that is not listed may be there all the same."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("1"))
+    world.broken_lists["src.io"] = "GET catalog: HTTP 500 on page 2"
+    entry = replace(
+        wishes.repository("src.io/app", "dst.io/app"), scope=RegistryScope("src.io", "dst.io", (), (), Selection())
+    )
+    message = "the list of repositories is incomplete: GET catalog: HTTP 500 on page 2"
+    assert look(world, entry).troubles == (Trouble("sync[0]", "src.io", message),)
 
 
 def test_two_targets_of_one_reference_are_the_same_reference() -> None:

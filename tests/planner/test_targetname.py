@@ -15,6 +15,7 @@ from transship_planner.observation.observe import observe
 from transship_planner.observation.observed import Observed
 from transship_planner.tags.tagrules import Selection
 from transship_registry.errors import InvalidReferenceError
+from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository
 
 
@@ -33,7 +34,7 @@ def registry(text: str) -> Entry:
 
 
 def named(entry: Entry, source: str, target: str, *tags: str) -> Named:
-    return name_target(entry, Reference.parse(source), Repository.parse(target), tags)
+    return name_target(entry, Reference.parse(source), Repository.parse(target), TagList(tags).whole("tag list"))
 
 
 @pytest.mark.parametrize(

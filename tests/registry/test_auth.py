@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Generator
+from typing import TypeVar, cast
 from urllib.parse import parse_qsl
 
 import httpx
@@ -25,7 +26,7 @@ LOGIN = Credential(user="ada", password=Secret("pa:ss"))
 IDENTITY = Credential(token=Secret("identity-token"))
 NO_CREDENTIAL = "no credential for this registry was found: log in with docker login, or set creds or the environment"
 
-Handshake = Generator[httpx.Request, httpx.Response, bool]
+T = TypeVar("T")
 
 
 class Clock:
@@ -53,7 +54,9 @@ def token(value: str = "t1", status: int = 200, **fields: object) -> httpx.Respo
     return httpx.Response(status, json={"token": value, **fields})
 
 
-def drive(handshake: Handshake, *responses: httpx.Response) -> tuple[list[httpx.Request], bool]:
+def drive(
+    handshake: Generator[httpx.Request, httpx.Response, T], *responses: httpx.Response
+) -> tuple[list[httpx.Request], T]:
     """Answer the requests of `handshake` with `responses`, all of which must be asked for."""
     requests: list[httpx.Request] = []
     remaining = iter(responses)
@@ -64,8 +67,7 @@ def drive(handshake: Handshake, *responses: httpx.Response) -> tuple[list[httpx.
             request = handshake.send(next(remaining))
     except StopIteration as stop:
         assert next(remaining, None) is None, "the handshake asked for fewer responses"
-        result: bool = stop.value
-        return requests, result
+        return requests, cast(T, stop.value)
 
 
 def query(request: httpx.Request) -> list[tuple[str, str]]:
@@ -395,16 +397,10 @@ class TestTokenCache:
         clock.now += 1
         assert auth.authorization([pull("a")]) is None
 
-    def test_a_fresh_token_that_is_refused_is_not_asked_for_again(self) -> None:
+    def test_a_token_that_is_refused_is_renewed_before_its_end(self) -> None:
+        """However fresh it is: it may have been good for some requests only, and those were others."""
         auth, _ = host_auth()
-        drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
-        response = unauthorized(BEARER, authorization="Bearer t1")
-        assert drive(auth.handshake(response, [pull("a")])) == ([], False)
-
-    def test_a_token_that_is_refused_later_is_renewed_before_its_end(self) -> None:
-        auth, clock = host_auth()
         drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token(expires_in=3600))
-        clock.now += 30
         response = unauthorized(BEARER, authorization="Bearer t1")
         _, again = drive(auth.handshake(response, [pull("a")]), token("t2"))
         assert (again, auth.authorization([pull("a")])) == (True, "Bearer t2")
@@ -451,9 +447,63 @@ class TestTokenCache:
         auth, _ = host_auth(LOGIN)
         drive(auth.handshake(unauthorized(BEARER), [push("a"), pull("secret")]), token("wide"))
         refused = unauthorized(BEARER, authorization="Bearer wide")
-        assert drive(auth.handshake(refused, [push("a"), pull("secret")])) == ([], False)
+        assert drive(auth.handshake_alone(refused, [push("a"), pull("secret")], 0)) == ([], None)
         assert drive(auth.handshake(refused, [push("a")]), token("narrow"))[1]
         assert auth.authorization([push("a")]) == "Bearer narrow"
+
+
+class TestSecondRefusal:
+    """What a request gets that was answered 401, logged in, and is answered 401 again."""
+
+    def test_a_token_that_let_nobody_in_is_the_last_word(self) -> None:
+        auth, _ = host_auth()
+        drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
+        response = unauthorized(BEARER, authorization="Bearer t1")
+        assert drive(auth.handshake_alone(response, [pull("a")], 0)) == ([], None)
+
+    def test_a_token_that_has_let_others_in_is_replaced_by_one_that_nobody_else_is_handed(self) -> None:
+        auth, _ = host_auth()
+        drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
+        auth.note_accepted("Bearer t1")
+        response = unauthorized(BEARER, authorization="Bearer t1")
+        _, own = drive(auth.handshake_alone(response, [pull("a")], 0), token("t2"))
+        assert (own, auth.authorization([pull("a")])) == ("Bearer t2", "Bearer t1")
+
+    def test_a_token_from_before_the_first_refusal_is_replaced(self) -> None:
+        auth, _ = host_auth()
+        drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
+        response = unauthorized(BEARER, authorization="Bearer t1")
+        _, own = drive(auth.handshake_alone(response, [pull("a")], auth.obtained), token("t2"))
+        assert own == "Bearer t2"
+
+    def test_a_token_that_was_renewed_meanwhile_is_replaced(self) -> None:
+        auth, _ = host_auth()
+        drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
+        response = unauthorized(BEARER, authorization="Bearer t1")
+        drive(auth.handshake(response, [pull("a")]), token("t2"))
+        _, own = drive(auth.handshake_alone(response, [pull("a")], 0), token("t3"))
+        assert own == "Bearer t3"
+
+    def test_a_token_for_more_than_was_asked_is_replaced_by_one_for_just_that(self) -> None:
+        auth, _ = host_auth()
+        drive(auth.handshake(unauthorized(BEARER), [push("a")]), token())
+        response = unauthorized(BEARER, authorization="Bearer t1")
+        (request,), own = drive(auth.handshake_alone(response, [pull("a")], 0), token("t2"))
+        assert own == "Bearer t2"
+        assert ("scope", "repository:a:pull") in query(request)
+
+    def test_a_registry_that_asks_for_the_password_now_gets_it_once(self) -> None:
+        auth, _ = host_auth(LOGIN)
+        drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
+        response = unauthorized("Basic realm=x", authorization="Bearer t1")
+        assert drive(auth.handshake_alone(response, [pull("a")], 0)) == ([], basic("ada", "pa:ss"))
+        response = unauthorized("Basic realm=x", authorization=basic("ada", "pa:ss"))
+        assert drive(auth.handshake_alone(response, [pull("a")], 0)) == ([], None)
+
+    def test_a_registry_that_asks_for_a_token_now_gets_one(self) -> None:
+        auth, _ = host_auth(LOGIN)
+        response = unauthorized(BEARER, authorization=basic("ada", "pa:ss"))
+        assert drive(auth.handshake_alone(response, [pull("a")], 0), token())[1] == "Bearer t1"
 
 
 class TestPrepare:

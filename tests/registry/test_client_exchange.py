@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from support import images
-from support.http_client import WALL, FakeTime, PiecesBody, blob_of, plain, read_blob, scripted_client
+from support.http_client import WALL, FakeTime, PiecesBody, Scripted, blob_of, plain, read_blob, scripted_client
 from support.registry_server.faults import (
     ExtraHeaders,
     FailRequests,
@@ -21,7 +21,8 @@ from support.registry_server.server import RegistryServer
 from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, RateLimitedError, RegistryError
-from transship_registry.hosts import Credential, HostSettings, TlsMode
+from transship_registry.hosts import Credential, HostSettings, Patience, TlsMode
+from transship_registry.http.transport import TransportSettings
 from transship_registry.mediatypes import ACCEPT, OCI_MANIFEST
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
@@ -100,6 +101,48 @@ def test_a_failing_registry_is_tried_five_times_with_growing_pauses() -> None:
         assert len(transport.requests) == 5
         assert time.sleeps == [0.1, 0.2, 0.4, 0.8]
         assert client.requests == {("r.example", "HEAD manifest"): 5}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("tries", [1, 2, 7])
+def test_a_registry_is_tried_as_often_as_its_settings_say(tries: int) -> None:
+    """Also by what is larger than a request: a download that breaks off again and again."""
+
+    async def scenario() -> None:
+        settings = HostSettings(registry="r.example", patience=Patience(tries=tries))
+        client, transport = scripted_client(lambda _: httpx.Response(503), settings)
+        async with client:
+            with pytest.raises(RegistryError):
+                await client.head_manifest(REFERENCE)
+            assert len(transport.requests) == tries
+            transport.requests.clear()
+            transport.answers = lambda _: httpx.Response(200, stream=PiecesBody([b"con"], httpx.ReadError("reset")))
+            with pytest.raises(RegistryError):
+                await read_blob(client, REFERENCE.repository, blob_of(b"content"))
+            assert len(transport.requests) == tries
+
+    asyncio.run(scenario())
+
+
+def test_the_timeouts_of_a_registry_are_its_own_or_those_of_the_client() -> None:
+    """A registry without settings, and places outside of registries, have the client's."""
+
+    async def scenario() -> None:
+        opened: list[TransportSettings] = []
+
+        def factory(settings: TransportSettings) -> httpx.AsyncBaseTransport:
+            opened.append(settings)
+            return Scripted(lambda _: httpx.Response(404))
+
+        own = HostSettings(registry="r.example", patience=Patience(connect_timeout_s=1, stall_timeout_s=2, tries=3))
+        all_others = Patience(connect_timeout_s=4, stall_timeout_s=5, tries=6)
+        async with HttpRegistry({"r.example": own}, transport_factory=factory, patience=all_others) as client:
+            await client.head_manifest(REFERENCE)
+            await client.head_manifest(Reference.parse("other.example/app:v1"))
+            with pytest.raises(RegistryError):
+                await client.get_cycles("https://eol.example", "alpine")
+        assert [(each.connect_timeout_s, each.stall_timeout_s) for each in opened] == [(1, 2), (4, 5), (4, 5)]
 
     asyncio.run(scenario())
 

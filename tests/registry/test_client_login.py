@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from support import images
-from support.http_client import FakeTime, Given, PiecesBody, plain, scripted_client
+from support.http_client import BytesOrigin, FakeTime, Given, PiecesBody, blob_of, plain, scripted_client
 from support.registry_server.faults import FailRequests
 from support.registry_server.options import Basic, Bearer, Options
 from support.registry_server.routes import Endpoint
@@ -109,6 +109,89 @@ def test_a_token_that_was_revoked_is_replaced_on_the_next_401() -> None:
     with served(Bearer(users={"ann": "secret"})) as server:
         run(scenario, server, time, credential=ANN)
         assert server.requests.count(path="^/token") == 2
+
+
+@pytest.mark.parametrize("uses", [1, 2, 7, 20])
+def test_no_request_fails_because_others_used_its_token_up(uses: int) -> None:
+    """Eight at once, for three kinds of scopes: each 401 is answered with a token that was obtained after it."""
+
+    async def scenario(client: HttpRegistry, repository: Repository) -> None:
+        other = Repository(repository.registry, "team/other")
+        async with asyncio.TaskGroup() as group:
+            for number in range(80):
+                group.create_task(client.head_manifest((repository, other)[number % 2].tag("v1")))
+            for number in range(20):
+                blob = blob_of(b"%d" % number)
+                group.create_task(client.upload_blob(repository, blob, BytesOrigin(b"%d" % number)))
+        server.store.assert_complete()
+        assert len(server.store.blobs("team/app")) == stored + 20
+
+    with served(Bearer(users={"ann": "secret"}, uses=uses)) as server:
+        stored = len(server.store.blobs("team/app"))
+        run(scenario, server, FakeTime(), credential=ANN)
+        assert server.requests.count(status=401, path="^/v2/") > 0
+
+
+def test_a_large_upload_gets_past_tokens_that_are_good_for_one_request_each() -> None:
+    """Also when each of its chunks is refused, and others take the tokens that are renewed."""
+    content = bytes(300_000)
+
+    async def scenario(client: HttpRegistry, repository: Repository) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(client.upload_blob(repository, blob_of(content), BytesOrigin(content)))
+            for _ in range(40):
+                group.create_task(client.head_manifest(repository.tag("v1")))
+
+    with served(Bearer(users={"ann": "secret"}, uses=1)) as server:
+        run(scenario, server, FakeTime(), credential=ANN, blob_chunk=100_000, blob_max=100_000)
+        assert server.requests.count("PATCH", status=401) >= 3
+        assert server.store.get_blob("team/app", str(blob_of(content).digest)) is not None
+
+
+def test_a_token_that_is_refused_whenever_it_is_new_ends_the_request() -> None:
+    """After one more token, and not in a circle."""
+
+    async def scenario() -> None:
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.url.host == "auth.example":
+                return httpx.Response(200, json={"token": "t"})
+            return httpx.Response(401, headers={"www-authenticate": 'Bearer realm="https://auth.example/",service="r"'})
+
+        client, transport = scripted_client(answer)
+        async with client:
+            for _ in range(2):
+                with pytest.raises(AuthenticationError):
+                    await client.head_manifest(Reference.parse("r.example/a:b"))
+        hosts = [request.url.host for request in transport.requests]
+        assert hosts == ["r.example", "auth.example", "r.example"] * 2
+
+    asyncio.run(scenario())
+
+
+def test_a_registry_that_changes_what_it_asks_for_is_followed_and_not_for_ever() -> None:
+    """From a password to a token and back; one that always asks for the other is an error."""
+
+    async def scenario() -> None:
+        bearer, basic = 'Bearer realm="https://auth.example/",service="r"', 'Basic realm="r"'
+        asked = iter([basic, bearer, "", basic, "", *[bearer, basic] * 2])
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.url.host == "auth.example":
+                return httpx.Response(200, json={"token": "t"})
+            challenge = next(asked)
+            return httpx.Response(401, headers={"www-authenticate": challenge}) if challenge else httpx.Response(404)
+
+        client, transport = scripted_client(answer, HostSettings(registry="r.example", credential=ANN))
+        async with client:
+            for _ in range(2):
+                assert await client.head_manifest(Reference.parse("r.example/a:b")) is None
+            with pytest.raises(AuthenticationError):
+                await client.head_manifest(Reference.parse("r.example/a:b"))
+        asking = [request for request in transport.requests if request.url.host == "r.example"]
+        sent = [request.headers.get("authorization", "nothing").split()[0] for request in asking]
+        assert sent == ["nothing", "Basic", "Bearer", "Bearer", "Basic", "Basic", "Bearer", "Basic"]
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("auth", [Basic(users={"ann": "other"}), Bearer(users={"ann": "other"})])

@@ -11,7 +11,7 @@ from transship_planner.config.problems import Problems
 from transship_planner.config.section import Section, Value
 from transship_planner.errors import Mark
 from transship_registry.errors import InvalidReferenceError
-from transship_registry.hosts import Credential, HelperSettings, HostSettings, TlsMode
+from transship_registry.hosts import DEFAULT_PATIENCE, Credential, HelperSettings, HostSettings, Patience, TlsMode
 from transship_registry.reference import check_registry
 from transship_registry.secret import Secret
 
@@ -28,9 +28,9 @@ _BOOLEANS: Final = {
 }
 
 
-def read_hosts(config: Section, expander: Expander, problems: Problems) -> tuple[HostSettings, ...]:
-    """Return the settings of every registry that the file names, each once."""
-    reader = _HostReader(expander, problems)
+def read_hosts(config: Section, expander: Expander, problems: Problems, patience: Patience) -> tuple[HostSettings, ...]:
+    """Return the settings of every registry that the file names, each once; `patience` is that of the defaults."""
+    reader = _HostReader(expander, problems, patience)
     merged: dict[str, Section] = {}
     for written in config.sections("creds"):
         name, creds = reader.named(written)
@@ -39,8 +39,18 @@ def read_hosts(config: Section, expander: Expander, problems: Problems) -> tuple
     hosts = {name: reader.host(name, creds) for name, creds in merged.items()}
     for name in reader.insecure(config.section("registry")):
         if name not in merged or not merged[name].text("tls"):
-            hosts[name] = replace(hosts.get(name) or HostSettings(registry=name), tls=TlsMode.DISABLED)
+            known = hosts.get(name) or HostSettings(registry=name, patience=patience)
+            hosts[name] = replace(known, tls=TlsMode.DISABLED)
     return tuple(hosts.values())
+
+
+def read_patience(section: Section, inherited: Patience = DEFAULT_PATIENCE) -> Patience:
+    """Return how long hosts are waited for, by `defaults` or by an item of `creds`."""
+    return Patience(
+        connect_timeout_s=section.whole("connectTimeout") / SECOND or inherited.connect_timeout_s,
+        stall_timeout_s=section.whole("stallTimeout") / SECOND or inherited.stall_timeout_s,
+        tries=section.whole("tries") or inherited.tries,
+    )
 
 
 def _merged(earlier: Section, later: Section) -> Section:
@@ -68,6 +78,7 @@ def _merged(earlier: Section, later: Section) -> Section:
 class _HostReader:
     expander: Expander
     problems: Problems
+    patience: Patience
 
     def named(self, creds: Section) -> tuple[str, Section]:
         """Return the registry's canonical name, empty when there is none, and its settings."""
@@ -120,6 +131,7 @@ class _HostReader:
             requests_per_s=creds.decimal("reqPerSec"),
             concurrent_requests=max(creds.whole("reqConcurrent"), 0),
             hub_api=self._hub_api(creds),
+            patience=read_patience(creds, self.patience),
         )
         self._check_pairs(creds)
         return replace(settings, helper=_helper(creds, settings.endpoint))

@@ -76,7 +76,7 @@ class EntryReader:
             timing=timing,
             post_sync=hooks,
             lifecycle=lifecycle,
-            os_normalize=entry.flag("os_normalize"),
+            os_normalize=entry.flag("os_normalize") and "tag" not in entry,
             target_name=target_name,
             min_age_s=entry.whole("min_age") / SECOND,
             backup=backup,

@@ -12,7 +12,8 @@ from transship_planner.config.exportentries import (
     known,
 )
 from transship_planner.desired import Desired, Dialect
-from transship_registry.hosts import HelperSettings, HostSettings, TlsMode
+from transship_registry.hosts import DEFAULT_PATIENCE, HelperSettings, HostSettings, Patience, TlsMode
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.secret import Secret
 
 _TEMPLATE_OPENS: Final = "{{"
@@ -30,7 +31,11 @@ def export(desired: Desired) -> Documents:
     entries: list[Document] = list(entry_documents(desired.entries))
     return {
         "version": 1,
-        **known(creds=[_host(host) for host in desired.hosts], defaults=_defaults(desired), state=desired.state),
+        **known(
+            creds=[_host(host, desired.patience) for host in desired.hosts],
+            defaults=_defaults(desired),
+            state=desired.state,
+        ),
         **known(lifecycle=eol_document(desired.eol)),
         "sync": entries if desired.dialect is Dialect.REGSYNC else _imglife_sync(desired, entries),
     }
@@ -50,10 +55,22 @@ def _defaults(desired: Desired) -> Documents:
         cacheCount=desired.cache_count,
         cacheTime=duration(desired.cache_time_s),
         blobLimit=desired.blob_limit,
+        layoutLinks=desired.layout_links.value if desired.layout_links is not LayoutLinks.COPY else None,
+        **_patience(desired.patience, DEFAULT_PATIENCE),
     )
 
 
-def _host(host: HostSettings) -> Documents:
+def _patience(patience: Patience, inherited: Patience) -> Documents:
+    """Return what differs from what would hold without it."""
+    connect, stall = patience.connect_timeout_s, patience.stall_timeout_s
+    return known(
+        connectTimeout=duration(connect) if connect != inherited.connect_timeout_s else None,
+        stallTimeout=duration(stall) if stall != inherited.stall_timeout_s else None,
+        tries=patience.tries if patience.tries != inherited.tries else None,
+    )
+
+
+def _host(host: HostSettings, patience: Patience) -> Documents:
     return {
         "registry": host.registry,
         **_connection(host),
@@ -68,6 +85,7 @@ def _host(host: HostSettings) -> Documents:
             blobMax=host.blob_max if host.blob_max != _HOST_DEFAULTS.blob_max else None,
             reqPerSec=host.requests_per_s,
             reqConcurrent=host.concurrent_requests,
+            **_patience(host.patience, patience),
         ),
         **({} if host.hub_api is None else {"hubApi": host.hub_api}),
     }

@@ -155,7 +155,8 @@ def _scalar(kind: Text | Choice | Flag | Whole | Decimal | Duration) -> Object:
         case Whole():
             # a text that is a number, and a fraction, are accepted (semantics B3.6)
             least: Object = {} if kind.minimum is None else {"minimum": kind.minimum}
-            return {"type": ["number", "string"], **least, "pattern": _NUMBER}
+            most: Object = {} if kind.maximum is None else {"maximum": kind.maximum}
+            return {"type": ["number", "string"], **least, **most, "pattern": _NUMBER}
         case Decimal():
             return {"type": ["number", "string"], "minimum": 0, "pattern": _NUMBER}
         case Duration():

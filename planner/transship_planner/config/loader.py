@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from transship_planner.config.credentials import read_hosts
+from transship_planner.config.credentials import read_hosts, read_patience
 from transship_planner.config.crosschecks import check_entries
 from transship_planner.config.durations import SECOND
 from transship_planner.config.entries import EntryReader, read_hooks
@@ -22,6 +22,7 @@ from transship_planner.config.yamltree import SIZE_LIMIT, MapNode, Node, ScalarN
 from transship_planner.desired import Desired, Dialect, Entry
 from transship_planner.errors import ConfigError, Finding, Mark
 from transship_planner.places import Places
+from transship_registry.layout.links import LayoutLinks
 
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
@@ -104,7 +105,9 @@ def _load(data: bytes, file: str, environment: Mapping[str, str], read_file: Rea
     dialect = _dialect(root)
     config = _read_root(root, dialect, file, problems)
     expander = Expander(environment, read_file, problems)
-    hosts = read_hosts(config, expander, problems)
+    defaults = config.section("defaults")
+    patience = read_patience(defaults)
+    hosts = read_hosts(config, expander, problems, patience)
     sync = config.section("sync")
     entries = _entries(config, dialect, expander, problems)
     parallel = _parallel(config, dialect, environment, problems)
@@ -113,7 +116,6 @@ def _load(data: bytes, file: str, environment: Mapping[str, str], read_file: Rea
     check_entries(entries, Places(hosts), problems)
     _check_top_level(config, problems)
     problems.check()
-    defaults = config.section("defaults")
     return Desired(
         file=file,
         dialect=dialect,
@@ -125,6 +127,8 @@ def _load(data: bytes, file: str, environment: Mapping[str, str], read_file: Rea
         cache_count=defaults.whole("cacheCount"),
         cache_time_s=defaults.whole("cacheTime") / SECOND,
         blob_limit=defaults.whole("blobLimit"),
+        layout_links=LayoutLinks(defaults.text("layoutLinks") or LayoutLinks.COPY.value),
+        patience=patience,
         post_sync=post_sync,
         state=config.text("state"),
         eol=eol,

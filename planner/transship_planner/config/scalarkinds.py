@@ -3,7 +3,7 @@
 import difflib
 from typing import Final, TypeAlias, assert_never
 
-from transship_planner.config.durations import parse_duration
+from transship_planner.config.durations import format_duration, parse_duration
 from transship_planner.config.problems import Problems, quote
 from transship_planner.config.scalars import Scalar, go_text, resolve
 from transship_planner.config.schema import (
@@ -77,10 +77,14 @@ def expected(kind: Kind) -> str:
     if isinstance(kind, Choice):
         *others, last = (repr(option) for option in kind.options)
         return f"{', '.join(others)} or {last}"
+    if isinstance(kind, Whole) and kind.maximum is not None:
+        return f"a whole number from {kind.minimum} to {kind.maximum}"
     if isinstance(kind, Whole) and kind.minimum is not None:
         return f"a whole number of at least {kind.minimum}"
     if isinstance(kind, ScalarOrRecord):
         return f"{expected(kind.scalar)}, or a mapping"
+    if isinstance(kind, Duration) and kind.longest is not None:
+        return f"a duration from '{format_duration(kind.shortest)}' to '{format_duration(kind.longest)}'"
     if isinstance(kind, Duration) and kind.days:
         return "a duration such as '7d' or '36h'"
     return _EXPECTED[type(kind)]
@@ -167,9 +171,13 @@ def _whole(node: ScalarNode, meaning: Scalar, kind: Whole, path: str, problems: 
     if isinstance(number, float) and abs(number) < 2**63:
         problems.warn(node.mark, f"{path}: {node.text} is read as {int(number)}")
         number = int(number)
-    if not isinstance(number, int) or (kind.minimum is not None and number < kind.minimum):
+    if not isinstance(number, int) or not _is_within(number, kind.minimum, kind.maximum):
         raise _wrong(node, kind)
     return number
+
+
+def _is_within(number: int, least: int | None, most: int | None) -> bool:
+    return (least is None or number >= least) and (most is None or number <= most)
 
 
 def _decimal(node: ScalarNode, meaning: Scalar) -> float:
@@ -195,6 +203,6 @@ def _duration(node: ScalarNode, meaning: Scalar, kind: Duration) -> int:
         nanoseconds = parse_duration(node.text, days=kind.days)
     except ValueError as error:
         raise WrongValueError(str(error)) from None
-    if nanoseconds < 0 or not isinstance(meaning, str):
+    if not _is_within(nanoseconds, kind.shortest, kind.longest) or not isinstance(meaning, str):
         raise _wrong(node, kind)
     return nanoseconds

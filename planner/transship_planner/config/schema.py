@@ -59,6 +59,7 @@ class Whole:
     """An integer; a numeric string and a float are accepted, the float's fraction dropped (semantics B3.6)."""
 
     minimum: int | None = None
+    maximum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,14 @@ class Decimal:
 class Duration:
     """A Go duration (semantics B3.7).
 
-    `bare_nanoseconds`: an integer counts nanoseconds (B3.8); `days`: `d` is a unit too, of 24 hours.
+    `bare_nanoseconds`: an integer counts nanoseconds (B3.8); `days`: `d` is a unit too, of 24 hours; `shortest` and
+    `longest` are in nanoseconds.
     """
 
     bare_nanoseconds: bool = False
     days: bool = False
+    shortest: int = 0
+    longest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

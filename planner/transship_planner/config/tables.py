@@ -3,8 +3,10 @@
 Both formats share these tables: a field of either may be used in both, spelled as in its home.
 """
 
+from dataclasses import replace
 from typing import Final
 
+from transship_planner.config.durations import HOUR, MILLISECOND, MINUTE
 from transship_planner.config.schema import (
     Anything,
     Choice,
@@ -23,6 +25,7 @@ from transship_planner.config.schema import (
 )
 from transship_planner.desired import Dialect, OnEol
 from transship_planner.tags.versions import Group, Suffix
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 from transship_registry.referrers.refused import RefusedArtifactPolicy
 
@@ -421,6 +424,27 @@ ENTRY: Final = Table(
 
 _NOT_INHERITED: Final = "is not inherited by entries; write it in each entry"
 
+_PATIENCE: Final = (
+    Field(
+        name="connectTimeout",
+        kind=Duration(shortest=100 * MILLISECOND, longest=10 * MINUTE),
+        default="30s",
+        doc="How long a connection may take, from the look-up of the name to the end of the TLS handshake.",
+    ),
+    Field(
+        name="stallTimeout",
+        kind=Duration(shortest=100 * MILLISECOND, longest=HOUR),
+        default="1m",
+        doc="How long a registry may be silent while an answer, or the rest of one, is due.",
+    ),
+    Field(
+        name="tries",
+        kind=Whole(minimum=1, maximum=20),
+        default=5,
+        doc="How often a request is made, all in all, when the connection fails or the registry has trouble.",
+    ),
+)
+
 DEFAULTS: Final = Table(
     fields=(
         Field(
@@ -452,7 +476,14 @@ DEFAULTS: Final = Table(
             default=0,
             doc="The largest chunk, in bytes, that a registry may ask for; 0 is 1 GiB.",
         ),
+        Field(
+            name="layoutLinks",
+            kind=Choice(options=tuple(links.value for links in LayoutLinks)),
+            default=LayoutLinks.COPY.value,
+            doc="How a blob gets from one layout to another on the same file system: as a copy, or as a hard link.",
+        ),
         Field(name="userAgent", kind=Text(), home=_REGSYNC, doc="What transship calls itself in requests."),
+        *_PATIENCE,
         *ENTRY.inheritable(),
     ),
     refused={
@@ -563,6 +594,10 @@ CREDS: Final = Table(
             home=_REGSYNC,
             default=0,
             doc="Requests at once; 0 leaves the choice to transship.",
+        ),
+        *(
+            replace(entry, default=None, doc=f"{entry.doc} When not given, what `defaults` says.")
+            for entry in _PATIENCE
         ),
         Field(
             name="hubApi",

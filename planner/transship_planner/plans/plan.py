@@ -217,6 +217,17 @@ class StatePin(_Document, frozen=True, kw_only=True):
     nonce: str = ""
 
 
+class Origin(StrEnum):
+    """Where a plan comes from, which decides by what apply judges it.
+
+    The entries of a configuration; a return to what the state recorded; or a copy that somebody asked for once.
+    """
+
+    ENTRIES = "entries"
+    ROLLBACK = "rollback"
+    COPY = "copy"
+
+
 class EntryCount(_Document, frozen=True, kw_only=True):
     """How many target tags of one entry are as they should be."""
 
@@ -297,6 +308,7 @@ class Plan(_Document, frozen=True, kw_only=True):
     format_version: int
     tool_version: str
     config: ConfigPin
+    origin: Origin = Origin.ENTRIES
     mode: Mode = Mode()
     state: StatePin = StatePin()
     changes: tuple[Change, ...] = ()

@@ -1,6 +1,6 @@
 """Registries over HTTP: the port's methods, for any number of hosts at once (OCI distribution-spec 1.1)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from ssl import SSLContext
@@ -14,7 +14,7 @@ from transship_registry.api.referrers import Referrers
 from transship_registry.digest import Digest
 from transship_registry.endoflife import asking
 from transship_registry.errors import ContentError, InvalidReferenceError, RegistryError
-from transship_registry.hosts import HostSettings, TlsMode
+from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience, TlsMode
 from transship_registry.http.counters import Counters, RegistryWarning
 from transship_registry.http.exchange import Exchange
 from transship_registry.http.host import Host
@@ -30,7 +30,7 @@ from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.lists import ReferrerList
+from transship_registry.referrers.lists import Referrer, ReferrerList
 
 USER_AGENT: Final = "transship"
 
@@ -43,7 +43,8 @@ class HttpRegistry:
     `settings` are looked up by the registry's name in references; a registry without any has the defaults.
     `credentials` None means those of the settings. Repositories among `targets`, those below one of `target_prefixes`
     (`registry`, or `registry/path`), and those that were written to are never read from a mirror, which may lag behind.
-    `chunk_max` is the largest chunk, in bytes, that a registry may ask for (0: 1 GiB).
+    `chunk_max` is the largest chunk, in bytes, that a registry may ask for (0: 1 GiB), `patience` that with hosts which
+    have no settings.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class HttpRegistry:
         targets: Collection[Repository] = (),
         target_prefixes: Collection[str] = (),
         chunk_max: int = 0,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         self._settings = dict(settings or {})
         self._credentials = credentials
@@ -68,6 +70,7 @@ class HttpRegistry:
         self._targets = set(targets)
         self._below_targets = tuple(f"{prefix}/" for prefix in target_prefixes)
         self._chunk_max = chunk_max
+        self._patience = patience
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._hosts: dict[str, Host] = {}
         self._sessions: dict[tuple[Repository, Digest], upload_session.UploadSession] = {}
@@ -186,16 +189,30 @@ class HttpRegistry:
             repository, lambda host: self._referrers.list_referrers(host, repository, digest, artifact_type)
         )
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
         """Store the manifest's bytes under its digest or tag.
 
-        Where the registry has no referrers API, a manifest with a subject is listed under the referrers tag, too.
+        Where the registry has no referrers API, a manifest with a subject is listed under the referrers tag, too;
+        without `keep_list` the referrer that is to be listed is returned.
         Raises `MissingContentError` when the registry lacks what the manifest points at, `UnsupportedError` when the
         tag is immutable and holds something else.
         """
         host = self._writer(reference.repository)
         answer = await manifests.put_manifest(host, reference, manifest)
-        await self._referrers.note_stored(host, reference.repository, manifest, answer.headers)
+        unlisted = self._referrers.unlisted(host, reference.repository, manifest, answer.headers)
+        if unlisted is None or not keep_list:
+            return unlisted
+        await self._referrers.add(host, reference.repository, unlisted.subject, (unlisted.descriptor,))
+        return None
+
+    async def add_referrers(self, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """List manifests that are stored under the referrers tag of their subject, all at once.
+
+        Raises `UnsupportedError` when the tag holds something else, or the registry does not let it be written.
+        """
+        await self._referrers.add(self._writer(repository), repository, subject, referrers)
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
         """Make a blob of another repository of the same registry appear here; False when the registry did not.
@@ -256,7 +273,7 @@ class HttpRegistry:
     def _host(self, registry: str) -> Host:
         host = self._hosts.get(registry)
         if host is None:
-            settings = self._settings.get(registry) or HostSettings(registry=registry)
+            settings = self._settings.get(registry) or HostSettings(registry=registry, patience=self._patience)
             credentials = self._credentials or ConfiguredCredential(settings)
             host = self._hosts[registry] = self._open_host(settings, credentials)
         return host
@@ -267,7 +284,12 @@ class HttpRegistry:
         counters = Counters(settings.registry)
         # An upload and the download that feeds it share one slot, so there may be twice as many connections.
         transport = self._transport_factory(
-            TransportSettings(tls=self._tls_factory(settings), max_connections=2 * concurrent + 2)
+            TransportSettings(
+                tls=self._tls_factory(settings),
+                connect_timeout_s=settings.patience.connect_timeout_s,
+                stall_timeout_s=settings.patience.stall_timeout_s,
+                max_connections=2 * concurrent + 2,
+            )
         )
         self._transports.append(transport)
         exchange = Exchange(
@@ -278,6 +300,7 @@ class HttpRegistry:
             counters=counters,
             timing=self._timing,
             user_agent=self._user_agent,
+            tries=settings.patience.tries,
         )
         return Host(settings, exchange, counters, chunk_max=self._chunk_max)
 
@@ -299,7 +322,8 @@ class HttpRegistry:
         outside = self._hosts.get(place)
         if outside is None:
             tls = TlsMode.ENABLED if url.scheme == "https" else TlsMode.DISABLED
-            settings = HostSettings(registry=place, hostname=url.netloc.decode("ascii"), tls=tls)
+            hostname = url.netloc.decode("ascii")
+            settings = HostSettings(registry=place, hostname=hostname, tls=tls, patience=self._patience)
             outside = self._hosts[place] = self._open_host(settings, ConfiguredCredential(settings))
         return outside
 

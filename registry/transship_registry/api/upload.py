@@ -13,6 +13,7 @@ from transship_registry.errors import ContentError, RegistryError, TransshipErro
 from transship_registry.http.exchange import Answer
 from transship_registry.http.host import Host, UploadWay
 from transship_registry.http.retry import TRIES, Failure, is_transient
+from transship_registry.login.logins import Visit
 from transship_registry.manifest import Descriptor
 from transship_registry.ports import BlobOrigin
 from transship_registry.reference import Repository
@@ -84,6 +85,7 @@ class _Upload:
         self._counted_from = 0
         self._sent_all = False
         self._refused: set[UploadWay] = set()
+        self._visit = Visit()
 
     async def run_or_cancel(self) -> None:
         """Store the blob, or tell the registry to forget what it has received of it."""
@@ -124,6 +126,7 @@ class _Upload:
             self.session = await begin_session(self._host, self._repository, self._blob.digest)
         if self.session is None:
             return
+        self.session.visit = self._visit
         if way is UploadWay.PUT:
             await self._put_whole(self.session)
         else:
@@ -218,7 +221,9 @@ class _Upload:
 
     async def _pause(self, error: _InterruptedError) -> None:
         """Wait before the next attempt; raises the problem when there shall be none."""
-        if self._offset - self._counted_from >= PROGRESS:
+        # A login is no fault of the line: however short the chunks are, each may need one.
+        enough = PROGRESS if error.failure is not None else 1
+        if self._offset - self._counted_from >= enough:
             self._attempt = 0
         self._counted_from = self._offset
         self._attempt += 1

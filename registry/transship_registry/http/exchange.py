@@ -16,10 +16,10 @@ from transship_registry.http.limiter import HostLimiter, Slot
 from transship_registry.http.origins import ForbiddenURLError, follow, printable, same_origin
 from transship_registry.http.rate_limits import read_retry_after
 from transship_registry.http.refusals import REFUSAL_LIMIT, Refusal, come_back, read_refusal, refused, unreachable
-from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, TRIES, Failure, RetryIn, decide, is_transient
+from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, Failure, RetryIn, decide, is_transient
 from transship_registry.http.timing import Timing
 from transship_registry.login.auth import TOKEN_BODY_LIMIT
-from transship_registry.login.logins import Login, Logins
+from transship_registry.login.logins import Login, Logins, Visit
 from transship_registry.login.scopes import Scope
 
 REDIRECT_LIMIT: Final = 10
@@ -39,8 +39,9 @@ class Call:
     `attempted` names its kind in messages and counters, `reference` what it is about; `path` is the repository whose
     credentials it uses, `scopes` what it needs of a token. `ok` are the statuses that the caller reads itself, all
     others become errors. A body that is a stream can be sent once: such a call is never repeated, and a 401 is handed
-    to the caller after the login; it is made within `Exchange.upload`. `fetch` reads at
-    most `limit` bytes of an answer.
+    to the caller after the login, which the call that repeats it goes on with if it has the same `visit`; it is made
+    within `Exchange.upload`. `tries` is how often it is made at most, fewer than the host's settings say. `fetch` reads
+    at most `limit` bytes of an answer.
     """
 
     attempted: str
@@ -52,8 +53,9 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes | httpx.AsyncByteStream = b""
     ok: frozenset[int] = _DEFAULT_OK
-    tries: int = TRIES
+    tries: int | None = None
     limit: int = REFUSAL_LIMIT
+    visit: Visit | None = None
 
     @property
     def streams(self) -> bool:
@@ -154,6 +156,7 @@ class Exchange:
         counters: Counters,
         timing: Timing,
         user_agent: str,
+        tries: int,
     ) -> None:
         self._home = home
         self._transport = transport
@@ -161,6 +164,7 @@ class Exchange:
         self._limiter = limiter
         self._counters = counters
         self._timing = timing
+        self._tries = tries
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
 
     @asynccontextmanager
@@ -184,16 +188,16 @@ class Exchange:
         """Hold one slot for all the requests of an upload and of the download that feeds it."""
         return self._limiter.upload()
 
-    async def pause(self, failure: Failure, attempt: int) -> bool:
+    async def pause(self, failure: Failure, attempt: int, tries: int | None = None) -> bool:
         """Wait before another attempt of something larger than a call; False when it is not worth one."""
-        decision = decide(failure, attempt, self._timing.chance())
+        decision = decide(failure, attempt, self._timing.chance(), tries=tries or self._tries)
         if isinstance(decision, RetryIn):
             await self._timing.sleep(decision.delay_s)
         return isinstance(decision, RetryIn)
 
     async def _persist(self, call: Call, attempt_once: Callable[[], Awaitable[_T]]) -> _T:
         """Try until it succeeds or is not worth another try."""
-        tries = 1 if call.streams else call.tries
+        tries = 1 if call.streams else min(call.tries or self._tries, self._tries)
         attempt = 0
         while True:
             attempt += 1
@@ -239,16 +243,22 @@ class Exchange:
         async def send(request: httpx.Request) -> httpx.Response:
             return await self._fetch_token(call, request)
 
-        held = await self._redirected(call, login, await login.prepare(call.scopes, send))
+        visit = call.visit or Visit()
+        authorization = await visit.begin(login, call.scopes, send)
+        held = await self._redirected(call, login, authorization)
         for _ in range(_LOGIN_LIMIT):
-            if held.response.status_code != 401 or not self._is_own(held.response.request.url):
+            status = held.response.status_code
+            if status != 401 or not self._is_own(held.response.request.url):
+                if not is_transient(Failure(status)):
+                    visit.note_accepted(authorization)
                 break
             challenge = await self._unload(held)
-            if not await login.answer(challenge, call.scopes, send):
+            authorization = await visit.answer(challenge, call.scopes, send)
+            if authorization is None:
                 raise self._refused(call, challenge, login)
             if call.streams:
                 return Held(challenge, self._limiter, held.slot, held.login_advice)
-            held = await self._redirected(call, login, login.auth.authorization(call.scopes))
+            held = await self._redirected(call, login, authorization)
         return held
 
     async def _redirected(self, call: Call, login: Login, authorization: str | None) -> Held:

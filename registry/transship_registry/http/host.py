@@ -12,7 +12,6 @@ from transship_registry.hosts import HostSettings
 from transship_registry.http.counters import Counters
 from transship_registry.http.exchange import Call, Exchange
 from transship_registry.http.refusals import REFUSAL_LIMIT, Refusal
-from transship_registry.http.retry import TRIES
 from transship_registry.login.scopes import Scope
 from transship_registry.manifest import Descriptor
 from transship_registry.reference import Repository
@@ -91,7 +90,6 @@ class Host:
         body: bytes = b"",
         ok: frozenset[int] = frozenset({200}),
         limit: int = REFUSAL_LIMIT,
-        tries: int = TRIES,
     ) -> Call:
         """Compose a call about a repository; `attempted` begins with its method."""
         path = self.path(repository)
@@ -106,5 +104,4 @@ class Host:
             body=body,
             ok=ok,
             limit=limit,
-            tries=tries,
         )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 TRIES: Final = 5
+"""How often something is done in all whose number nobody sets."""
+
 BASE_S: Final = 0.2
 CAP_S: Final = 30.0
 LONGEST_WAIT_S: Final = 600.0

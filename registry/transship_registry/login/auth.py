@@ -39,6 +39,8 @@ _POST_REFUSED = frozenset({400, 401, 404, 405})
 _POST_UNKNOWN = frozenset({404, 405})
 
 _Exchange: TypeAlias = Generator[httpx.Request, httpx.Response, bool]
+_OwnExchange: TypeAlias = Generator[httpx.Request, httpx.Response, str | None]
+_Obtaining: TypeAlias = "Generator[httpx.Request, httpx.Response, _Token]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,12 @@ class _Bearer:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
+    """A token; `number` counts those that were obtained."""
+
     value: Secret
     scopes: frozenset[Scope]
     issuer: tuple[str, str]
-    obtained_at: float
+    number: int
     expires_at: float
 
     @property
@@ -110,8 +114,19 @@ class HostAuth:
         self._clock = clock
         self._offer: _Basic | _Bearer | None = None
         self._tokens: dict[frozenset[Scope], _Token] = {}
+        self._accepted: set[str] = set()
+        self._obtained = 0
         self._refresh_tokens: dict[tuple[str, str], Secret] = {}
         self._without_post: set[str] = set()
+
+    @property
+    def obtained(self) -> int:
+        """How many tokens were obtained so far."""
+        return self._obtained
+
+    def note_accepted(self, authorization: str) -> None:
+        """Take note that a request with this authorization was let in."""
+        self._accepted.add(authorization)
 
     @property
     def advice(self) -> str:
@@ -131,6 +146,7 @@ class HostAuth:
             return
         self._credential = credential
         self._tokens.clear()
+        self._accepted.clear()
         self._refresh_tokens.clear()
 
     def authorization(self, scopes: Collection[Scope]) -> str | None:
@@ -149,7 +165,7 @@ class HostAuth:
         if not isinstance(self._offer, _Bearer) or self._live_token(wanted):
             return self.authorization(scopes) is not None
         try:
-            yield from self._obtain(self._offer, wanted)
+            self._tokens[wanted] = yield from self._obtain(self._offer, wanted)
         except AuthenticationError:
             return False
         return True
@@ -159,28 +175,42 @@ class HostAuth:
 
         Yields token requests; send each without following redirects, read at most `TOKEN_BODY_LIMIT` bytes of its
         response, and send that back. Returns whether the request should be sent again with the new `authorization`;
-        False when that was sent already or another origin asks. Raises `AuthenticationError` when there is no way to
-        log in or the token service refuses (which leaves nothing behind, so narrower scopes may be tried),
-        `RateLimitedError` and `RegistryError` when the token service cannot answer.
+        False when another origin asks, or when user and password were sent already. Raises `AuthenticationError` when
+        there is no way to log in or the token service refuses (which leaves nothing behind, so narrower scopes may be
+        tried), `RateLimitedError` and `RegistryError` when the token service cannot answer.
         """
         if not same_origin(response.request.url, self._url):
             return False
         sent: str | None = response.request.headers.get("Authorization")
-        offer = self._choose(parse_challenges(response.headers.get_list("WWW-Authenticate")), scopes)
-        self._offer = offer
+        offer = self._offer = self._read_offer(response, scopes)
         if isinstance(offer, _Basic):
             return sent != self._basic_authorization()
-        asked = merge_scopes(scopes)
+        asked, wanted = merge_scopes(scopes), merge_scopes([*scopes, *offer.scopes])
+        token = self._live_token(wanted)
+        if token is not None and token.issuer == offer.issuer and token.authorization != sent:
+            self._tokens[asked] = token
+        else:
+            self._tokens[asked] = self._tokens[wanted] = yield from self._obtain(offer, wanted)
+        return True
+
+    def handshake_alone(self, response: httpx.Response, scopes: Collection[Scope], since: int) -> _OwnExchange:
+        """Answer another 401 of a request that was answered 401 when `obtained` was `since`; otherwise as `handshake`.
+
+        Returns the authorization to send, which no other request is handed if it is a token; None when what was refused
+        is the newest there is, was obtained since then and has let nobody in.
+        """
+        sent = response.request.headers.get("Authorization", "")
+        offer = self._offer = self._read_offer(response, scopes)
+        if isinstance(offer, _Basic):
+            ready = self._basic_authorization()
+            return ready if ready != sent else None
         wanted = merge_scopes([*scopes, *offer.scopes])
         token = self._live_token(wanted)
-        if token is not None and token.issuer == offer.issuer:
-            if token.authorization != sent:
-                self._tokens[asked] = token
-                return True
-            if token.scopes == wanted and self._clock() - token.obtained_at < _RENEW_EARLY_S:
-                return False
-        self._tokens[asked] = yield from self._obtain(offer, wanted)
-        return True
+        newest = token if token and token.authorization == sent and token.scopes == wanted else None
+        if newest and newest.number > since and sent not in self._accepted:
+            return None
+        own = yield from self._obtain(offer, wanted)
+        return own.authorization
 
     @property
     def _has_credential(self) -> bool:
@@ -205,7 +235,8 @@ class HostAuth:
                 return token
         return None
 
-    def _choose(self, challenges: tuple[Challenge, ...], scopes: Collection[Scope]) -> _Basic | _Bearer:
+    def _read_offer(self, response: httpx.Response, scopes: Collection[Scope]) -> _Basic | _Bearer:
+        challenges = parse_challenges(response.headers.get_list("WWW-Authenticate"))
         schemes = {challenge.scheme: challenge for challenge in reversed(challenges)}
         if "basic" in schemes and self._login:
             return _Basic()
@@ -239,13 +270,13 @@ class HostAuth:
         host = self._url.netloc.decode("ascii")
         return f"{host} ({' '.join(map(str, sorted(scopes)))})" if scopes else host
 
-    def _obtain(self, offer: _Bearer, wanted: frozenset[Scope]) -> Generator[httpx.Request, httpx.Response, _Token]:
+    def _obtain(self, offer: _Bearer, wanted: frozenset[Scope]) -> _Obtaining:
         """Ask the token service, with what we have, from the most specific on."""
         refusal: RegistryError | None = None
         for grant in self._grants(offer):
             response = yield self._token_request(offer, wanted, grant)
             if response.is_success:
-                return self._keep(offer, wanted, response)
+                return self._read_token(offer, wanted, response)
             post = bool(grant.refresh_token)
             if post and response.status_code in _POST_UNKNOWN:
                 self._without_post.add(str(offer.realm))
@@ -292,20 +323,23 @@ class HostAuth:
         parameters = httpx.QueryParams([*offer.realm.params.multi_items(), *query])
         return httpx.Request("GET", offer.realm.copy_with(params=parameters), headers=headers)
 
-    def _keep(self, offer: _Bearer, wanted: frozenset[Scope], response: httpx.Response) -> _Token:
+    def _read_token(self, offer: _Bearer, wanted: frozenset[Scope], response: httpx.Response) -> _Token:
         try:
             answer = _read_answer(response.content)
         except ValueError as error:
             raise RegistryError(
                 f"get a token from {offer.place} for", self._subject(wanted), str(error), status=response.status_code
             ) from None
-        now = self._clock()
-        token = _Token(answer.token, wanted, offer.issuer, now, now + answer.lifetime_s)
-        self._tokens = {key: kept for key, kept in self._tokens.items() if kept.expires_at > now}
-        self._tokens[wanted] = token
         if answer.refresh_token:
             self._refresh_tokens[offer.issuer] = answer.refresh_token
-        return token
+        self._forget_expired()
+        self._obtained += 1
+        return _Token(answer.token, wanted, offer.issuer, self._obtained, self._clock() + answer.lifetime_s)
+
+    def _forget_expired(self) -> None:
+        now = self._clock()
+        self._tokens = {key: kept for key, kept in self._tokens.items() if kept.expires_at > now}
+        self._accepted &= {kept.authorization for kept in self._tokens.values()}
 
     def _refusal(self, offer: _Bearer, wanted: frozenset[Scope], response: httpx.Response) -> RegistryError:
         status = response.status_code

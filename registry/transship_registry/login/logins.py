@@ -4,13 +4,15 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar, cast
 
 import httpx
 
 from transship_registry.hosts import Credential, HostSettings
 from transship_registry.login.auth import HostAuth
 from transship_registry.login.scopes import Scope
+
+T = TypeVar("T")
 
 Send: TypeAlias = Callable[[httpx.Request], Awaitable[httpx.Response]]
 """Sends a request for a token and reads its answer whole."""
@@ -73,14 +75,64 @@ class Login:
             await _drive(self.auth.prepare(scopes), send)
         return self.auth.authorization(scopes)
 
-    async def answer(self, challenge: httpx.Response, scopes: frozenset[Scope], send: Send) -> bool:
-        """Answer a 401; False when there is no better authorization than was sent. Raises `AuthenticationError`."""
+    async def answer(self, challenge: httpx.Response, scopes: frozenset[Scope], send: Send) -> str | None:
+        """Return what to send after a 401: what another request got meanwhile, or else what a handshake gives.
+
+        None when there is nothing but what was sent. Raises `AuthenticationError`.
+        """
         sent = challenge.request.headers.get("authorization")
         async with self._handshakes[scopes]:
             ready = self.auth.authorization(scopes)
             if ready is not None and ready != sent:
-                return True
-            return await _drive(self.auth.handshake(challenge, scopes), send)
+                return ready
+            again = await _drive(self.auth.handshake(challenge, scopes), send)
+        return self.auth.authorization(scopes) if again else None
+
+    async def answer_alone(
+        self, challenge: httpx.Response, scopes: frozenset[Scope], since: int, send: Send
+    ) -> str | None:
+        """Return what this request alone may send after another 401; see `HostAuth.handshake_alone`."""
+        return await _drive(self.auth.handshake_alone(challenge, scopes, since), send)
+
+
+@dataclass(eq=False, slots=True)
+class Visit:
+    """A request's way past the 401s that it is answered; one object serves the repetitions of a request, too.
+
+    It has failed only when a token that was obtained after its own first 401 is refused. Tokens may be good for few
+    requests, and others use up what this one waited for: after its second 401 it gets a token for itself alone.
+    """
+
+    _login: Login | None = None
+    _since: int | None = None
+    _next: str | None = None
+    _is_last: bool = False
+
+    async def begin(self, login: Login, scopes: frozenset[Scope], send: Send) -> str | None:
+        """Return the `Authorization` to send: what the last 401 was answered with, else what is ready."""
+        if self._login is login and self._next is not None:
+            return self._next
+        self._login, self._since, self._is_last = login, None, False
+        return await login.prepare(scopes, send)
+
+    async def answer(self, challenge: httpx.Response, scopes: frozenset[Scope], send: Send) -> str | None:
+        """Return the `Authorization` to send after a 401, None when all was in vain; raises `AuthenticationError`."""
+        login, since, is_last = self._login, self._since, self._is_last
+        assert login is not None, "a visit begins before it is answered"
+        self._next = None
+        if since is None:
+            self._since = login.auth.obtained
+            self._next = await login.answer(challenge, scopes, send)
+        elif not is_last:
+            self._is_last = True
+            self._next = await login.answer_alone(challenge, scopes, since, send)
+        return self._next
+
+    def note_accepted(self, authorization: str | None) -> None:
+        """Take note that the request was let in."""
+        if self._login is not None and authorization is not None:
+            self._login.auth.note_accepted(authorization)
+        self._since, self._next, self._is_last = None, None, False
 
 
 class Logins:
@@ -107,12 +159,12 @@ class Logins:
         return login
 
 
-async def _drive(flow: Generator[httpx.Request, httpx.Response, bool], send: Send) -> bool:
+async def _drive(flow: Generator[httpx.Request, httpx.Response, T], send: Send) -> T:
     try:
         request = next(flow)
         while True:
             request = flow.send(await send(request))
     except StopIteration as done:
-        return bool(done.value)
+        return cast(T, done.value)
     finally:
         flow.close()

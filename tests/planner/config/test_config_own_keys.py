@@ -1,6 +1,7 @@
 """The keys of transship's own.
 
-semverSuffix, keep_last per group, min_tags, immutable_tags, target_name, min_age, creds[].hubApi.
+semverSuffix, keep_last per group, min_tags, immutable_tags, target_name, min_age, creds[].hubApi, and the patience with
+hosts: connectTimeout, stallTimeout, tries.
 """
 
 import pytest
@@ -10,6 +11,7 @@ from transship_planner.desired import Comparison, Desired, Entry, RegistryScope,
 from transship_planner.errors import ConfigError
 from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_planner.tags.versions import Group, Suffix
+from transship_registry.hosts import Patience
 
 
 def desired(text: str) -> Desired:
@@ -131,10 +133,13 @@ def test_an_image_does_not_need_them() -> None:
     ]
     inherited = "{defaults: {min_tags: 1, target_name: x}, sync: [{source: a, target: 'r:1/a', type: image}]}"
     assert desired(inherited).warnings == ()
-    beside_tag = "sync: [{source: a, target: 'r:1/a', tag: x, keep_last: {count: 2}}]"
+    beside_tag = f"sync: [{{source: a, target: 'r:1/a', tag: x, repos: {{deny: [b]}}, {keys}}}]"
     assert [finding.message for finding in desired(beside_tag).warnings] == [
-        "sync[0].keep_last has no effect beside 'tag'"
+        f"sync[0].{key} has no effect beside 'tag'"
+        for key in ("repos", "keep_last", "semverSuffix", "min_tags", "target_name")
     ]
+    inherited = "{defaults: {min_tags: 1, target_name: x}, sync: [{source: a, target: 'r:1/a', tag: x}]}"
+    assert desired(inherited).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -237,3 +242,54 @@ def test_a_hub_api_that_is_no_url(url: str, problem: str) -> None:
         desired(f"creds: [{{registry: docker.io, hubApi: '{url}'}}]")
     assert str(caught.value).endswith(f"creds[0].hubApi: {problem}")
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_patience_with_a_host_is_its_own_or_that_of_the_defaults() -> None:
+    """Each of the three for itself; a registry that only `insecure_registries` names has the defaults' too."""
+    found = desired(
+        "{defaults: {connectTimeout: 5s, tries: 2}, registry: {insecure_registries: ['r:3']}, "
+        "creds: [{registry: 'r:1', stallTimeout: 90s, tries: 7}, {registry: 'r:2'}]}"
+    )
+    assert found.patience == Patience(connect_timeout_s=5, tries=2)
+    assert [host.patience for host in found.hosts] == [
+        Patience(connect_timeout_s=5, stall_timeout_s=90, tries=7),
+        Patience(connect_timeout_s=5, tries=2),
+        Patience(connect_timeout_s=5, tries=2),
+    ]
+    assert desired("sync: []").patience == Patience(connect_timeout_s=30, stall_timeout_s=60, tries=5)
+
+
+def test_of_two_items_for_one_registry_the_later_word_on_patience_counts() -> None:
+    """As with all settings of a registry (B17.1)."""
+    (host,) = desired("creds: [{registry: r, tries: 7, stallTimeout: 5s}, {registry: r, tries: 2}]").hosts
+    assert host.patience == Patience(stall_timeout_s=5, tries=2)
+
+
+@pytest.mark.parametrize("place", ["defaults: {%s}", "creds: [{registry: r, %s}]"])
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("connectTimeout: 99ms", "expected a duration from '0.1s' to '10m', found the string '99ms'"),
+        ("connectTimeout: 11m", "expected a duration from '0.1s' to '10m', found the string '11m'"),
+        ("connectTimeout: 0s", "expected a duration from '0.1s' to '10m', found the string '0s'"),
+        ("connectTimeout: 30", "'30' has no unit; write '30s' for seconds or '30m' for minutes"),
+        ("stallTimeout: -1s", "expected a duration from '0.1s' to '1h', found the string '-1s'"),
+        ("stallTimeout: 2h", "expected a duration from '0.1s' to '1h', found the string '2h'"),
+        ("tries: 0", "expected a whole number from 1 to 20, found the number 0"),
+        ("tries: 21", "expected a whole number from 1 to 20, found the number 21"),
+    ],
+)
+def test_a_patience_out_of_range_is_an_error(place: str, keys: str, message: str) -> None:
+    """It names the range."""
+    with pytest.raises(ConfigError) as caught:
+        desired(f"{{{place % keys}, sync: []}}")
+    (finding,) = caught.value.findings
+    path = "defaults" if place.startswith("defaults") else "creds[0]"
+    assert finding.message == f"{path}.{keys.partition(':')[0]}: {message}"
+
+
+def test_the_digest_of_a_configuration_leaves_patience_out() -> None:
+    """What is wanted does not depend on it."""
+    assert config_digest(desired("creds: [{registry: r, tries: 2}]")) == config_digest(
+        desired("creds: [{registry: r}]")
+    )

@@ -58,12 +58,14 @@ OWN_ENTRY = "semverSuffix min_tags immutable_tags min_age target_name refusedRef
         pytest.param(
             CREDS,
             "registry hostname user pass token credHelper credExpire credHost tls regcert clientCert clientKey "
-            "pathPrefix mirrors priority repoAuth apiOpts blobChunk blobMax reqPerSec reqConcurrent api scheme hubApi",
+            "pathPrefix mirrors priority repoAuth apiOpts blobChunk blobMax reqPerSec reqConcurrent api scheme hubApi "
+            "connectTimeout stallTimeout tries",
             id="B4 creds",
         ),
         pytest.param(
             DEFAULTS,
-            f"parallel skipDockerConfig cacheCount cacheTime blobLimit userAgent {INHERITED}",
+            f"parallel skipDockerConfig cacheCount cacheTime blobLimit userAgent connectTimeout stallTimeout tries "
+            f"{INHERITED}",
             id="B4 defaults",
         ),
         pytest.param(ENTRY, f"{REGSYNC_ENTRY} {IMGLIFE_ENTRY} {OWN_ENTRY}", id="B4 and A4 entry"),
