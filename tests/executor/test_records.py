@@ -81,14 +81,14 @@ def test_a_record_says_what_was_given_to_the_target_and_where_it_came_from(tmp_p
     )
 
 
-def test_what_is_applied_again_keeps_the_day_on_which_it_was_first_seen(tmp_path: Path) -> None:
-    """Its age counts from then; only the day of the last apply moves on."""
+def test_what_is_applied_again_keeps_its_record(tmp_path: Path) -> None:
+    """Nothing was written the second time: its age, and the day on which it was applied, stay."""
     mirror = Mirror(tmp_path)
     mirror.world.seed(SOURCE, ONE)
     made = mirror.plan(wishes.image(SOURCE, TARGET))
     mirror.apply(made)
     assert statuses(mirror.apply(made)) == [Status.ALREADY]
-    assert [(each.first_seen, each.applied) for each in mirror.records()] == [(DAYS[0], DAYS[1])]
+    assert [(each.first_seen, each.applied) for each in mirror.records()] == [(DAYS[0], DAYS[0])]
 
 
 def test_other_content_is_first_seen_anew_also_when_it_comes_back(tmp_path: Path) -> None:

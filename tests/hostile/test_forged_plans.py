@@ -445,3 +445,62 @@ def test_apply_refuses_a_plan_that_no_configuration_founds(origin: str, layouts:
         f"error: plan.json: this plan is a {origin}, which this version of transship cannot verify; "
         "nothing was contacted; plan from a configuration\n",
     )
+
+
+def finding(**members: object) -> Document:
+    """Forge a tag that is called as wanted, as the first entry allows but for these members."""
+    given = {"given": members.pop("given")} if "given" in members else {}
+    return {
+        "entry": "sync[0]",
+        "source": "src.io/app",
+        "target": "dst.io/mirror/app",
+        "media_type": "application/vnd.oci.image.manifest.v1+json",
+        "tags": [{"tag": members.pop("tag", "1.7"), "digest": str(OTHER.digest), **given}],
+        **members,
+    }
+
+
+def found_problem(honest: PlanFile, desired: Desired, forged: Document) -> str:
+    """Return why a plan that calls this as wanted is refused; empty when it is not."""
+    document: Document = json.loads(encode(honest))
+    saved = decode(reseal({**document, "found": [forged]}), "plan.json")
+    try:
+        check_bounds(saved.plan, desired, "plan.json")
+    except ForeignPlanError as error:
+        return str(error)
+    return ""
+
+
+def test_what_an_entry_mirrors_may_be_called_as_wanted(honest: PlanFile, desired: Desired) -> None:
+    """Also with another digest at the target, where platforms are selected."""
+    tool = finding(source="src.io/tool", target="dst.io/mirror/tool", tag="stable", given=str(Digest.of(b"child")))
+    assert found_problem(honest, desired, finding()) == ""
+    assert found_problem(honest, desired, tool) == ""
+
+
+@pytest.mark.parametrize(
+    ("forged", "problem"),
+    [
+        (
+            finding(target="dst.io/prod/app"),
+            "sync[0]: dst.io/prod/app:1.7: it is called as wanted, and no entry mirrors src.io/app:1.7 there",
+        ),
+        (
+            finding(source="evil.io/app"),
+            "sync[0]: dst.io/mirror/app:1.7: it is called as wanted, and no entry mirrors evil.io/app:1.7 there",
+        ),
+        (
+            finding(tag="2.0"),
+            "sync[0]: dst.io/mirror/app:2.0: it is called as wanted, and no entry mirrors src.io/app:2.0 there",
+        ),
+        (
+            finding(given=str(Digest.of(b"evil"))),
+            "sync[0]: dst.io/mirror/app:1.7: it is called as wanted, and is not what src.io/app:1.7 is",
+        ),
+    ],
+)
+def test_a_plan_puts_nothing_into_the_state_that_no_entry_mirrors(
+    honest: PlanFile, desired: Desired, forged: Document, problem: str
+) -> None:
+    """Records of other targets, or of other content than the source's, are not forged by way of what was found."""
+    assert f"could not have planned this: {problem}; nothing was contacted" in found_problem(honest, desired, forged)

@@ -4,6 +4,7 @@ Nothing that it would do after that has any effect, its clean-up included.
 """
 
 import asyncio
+import inspect
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -12,11 +13,6 @@ from typing_extensions import override
 
 from support.memory_registry import MemoryRegistry
 from transship_state.disk import Disk
-
-_ASYNCHRONOUS = frozenset({
-    "head_manifest", "get_manifest", "head_blob", "list_tags", "list_referrers", "list_repositories", "inventory",
-    "put_manifest", "mount_blob", "upload_blob",
-})  # fmt: skip
 
 
 class Killed(BaseException):
@@ -102,13 +98,13 @@ class MortalRegistry:
     def __getattr__(self, name: str) -> Any:
         """Return the method of the registry, as a step."""
         method = getattr(self._world, name)
-        if name not in _ASYNCHRONOUS:
+        if not inspect.iscoroutinefunction(method):
             return method
         asked = cast(Callable[..., Awaitable[object]], method)
 
-        async def step(*arguments: Any) -> object:
+        async def step(*arguments: Any, **named: Any) -> object:
             self._life.step()
             await asyncio.sleep(0)
-            return await asked(*arguments)
+            return await asked(*arguments, **named)
 
         return step

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from transship_planner.desired import Desired, Entry, ImageScope, RegistryScope, RepositoryScope
 from transship_planner.errors import ForeignPlanError
 from transship_planner.names.naming import could_be_named
+from transship_planner.plans.found import unpack
 from transship_planner.plans.plan import Action, Attachment, Change, Plan
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.reference import Reference
@@ -47,11 +48,17 @@ def _overreaches(plan: Plan, desired: Desired) -> Iterator[str]:
             yield f"{change.entry}: {change.target}: {problem}"
         elif change.backup is not None and (keepers[change.backup] > 1 or change.backup in targets):
             yield f"{change.entry}: {change.target}: the backup {change.backup} is written by another change, too"
+    for found in unpack(plan.found):
+        able = [entry for entry in desired.entries if could_want(entry, found.source, found.target)]
+        if not able:
+            yield f"{found.entry}: {found.target}: it is called as wanted, and no entry mirrors {found.source} there"
+        elif found.target_digest != found.source_digest and not any(entry.copy.platforms.wanted for entry in able):
+            yield f"{found.entry}: {found.target}: it is called as wanted, and is not what {found.source} is"
 
 
 def _overreach(change: Change, desired: Desired, names: Iterable[str]) -> str:
     """Return what the change does that its entry could not have planned; empty when it could."""
-    able = [entry for entry in desired.entries if _could_want(entry, change.source, change.target)]
+    able = [entry for entry in desired.entries if could_want(entry, change.source, change.target)]
     if not able:
         return f"no entry mirrors {change.source} there"
     if change.entry in names and change.entry not in {entry.name for entry in able}:
@@ -64,7 +71,7 @@ def _overreach(change: Change, desired: Desired, names: Iterable[str]) -> str:
     return next((problem for bound in _BOUNDS if (problem := bound(change, able))), "")
 
 
-def _could_want(entry: Entry, source: Reference, target: Reference) -> bool:
+def could_want(entry: Entry, source: Reference, target: Reference) -> bool:
     """Tell whether an entry may mirror this source to this target: its scope, its tag rules, its names."""
     match entry.scope:
         case ImageScope():
