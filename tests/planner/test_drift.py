@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from support import images
 from support.memory_registry import MemoryRegistry
-from transship_planner.drift import DriftKind, DriftReport, find_drift
+from transship_planner.drift import DriftKind, DriftReport, compare, find_drift
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.reference import Reference
@@ -129,6 +129,15 @@ def test_a_registry_that_fails_is_a_problem_not_a_drift() -> None:
     assert report.problems == ("a.io/app:1: HEAD manifest a.io/app:1: 500",)
     assert [drift.kind for drift in report.drifts] == [DriftKind.TARGET_MISSING]
     assert report.checked == 2
+
+
+def test_a_mere_comparison_calls_nothing_immutable() -> None:
+    """That is for the configuration to say."""
+    found = compare(record("dst.io/app:1"), None, Digest.parse(TWO.digest))
+    assert [(drift.kind, drift.immutable) for drift in found] == [
+        (DriftKind.TARGET_MISSING, False),
+        (DriftKind.UPSTREAM_MOVED, False),
+    ]
 
 
 def test_drifts_come_in_the_order_of_the_targets() -> None:

@@ -241,6 +241,15 @@ def test_what_is_right_or_passed_over_is_not_let_through() -> None:
     )
 
 
+def test_a_digest_says_nothing_of_a_tag_whose_source_was_not_asked() -> None:
+    """Nobody knows whether it is that one."""
+    unasked = replace(sighting(), source=None, expected=None)
+    urgent = Reference.parse(f"{SOURCE}@{DIGEST}")
+    assert bypasses([unasked], [urgent]) == (
+        f"--ignore-min-age {urgent}: no change that min_age concerns has it as source or target",
+    )
+
+
 def test_what_is_let_through_is_told_in_the_order_of_the_targets() -> None:
     """And of the entries, for one target; whatever was observed first."""
 
