@@ -74,6 +74,12 @@ FormatOption = Annotated[Format, typer.Option("--format", help="How to print the
 ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to print what was found.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     context: typer.Context,
@@ -93,6 +99,10 @@ def common(
     logopt: Annotated[LogFormat, typer.Option("--logopt", help="Log format.")] = LogFormat.TEXT,
     no_color: Annotated[
         bool, typer.Option("--no-color", help="No colours (or set NO_COLOR in the environment).")
+    ] = False,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Mirror container images the way Terraform changes infrastructure: plan, review, apply, check."""
@@ -371,7 +381,7 @@ def demo(
 
 @app.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version, as --version does."""
     from transship.versions import tool_version
 
     typer.echo(f"transship {tool_version()}")

@@ -1,5 +1,6 @@
 """The common options may stand anywhere."""
 
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,10 @@ def test_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         )
     assert done.returncode == 1
     assert done.stderr.endswith("error: cannot write the output: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["--version"], ["--version", "plan"], ["-c", "none", "--version"]])
+def test_version_is_printed_and_nothing_else_done(tmp_path: Path, arguments: list[str]) -> None:
+    """As a command, and as an option as of other programs, it is the version of the installed package."""
+    done = transship(*arguments, cwd=tmp_path)
+    assert (done.code, done.out, done.err) == (0, f"transship {importlib.metadata.version('transship')}\n", "")
