@@ -3,6 +3,13 @@
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
+_LEFT_OUT: Final = pytest.StashKey[set[str]]()
 
 _LEFT_OUT: Final = pytest.StashKey[set[str]]()
 

@@ -153,7 +153,7 @@ def run(
         registry = Stepping(made.world, meet)
         work = apply(made.plan, cast(RegistryWriter, registry), images_at_once=at_once, after_entry=note_end)
         task = asyncio.create_task(work)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(600):
             outcome = await task
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return outcome, registry.steps

@@ -137,7 +137,7 @@ def applying(
         run = Run(world, glass, watcher, asyncio.create_task(work))
         await settle()
         await play(run)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(600):
             return await run.task
 
     return list(asyncio.run(scenario()).results)

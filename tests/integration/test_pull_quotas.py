@@ -152,7 +152,7 @@ def test_waiting_is_told_of_and_can_be_interrupted(sides: Sides, number: signal.
     assert process.stderr is not None
     line = json.loads(process.stderr.readline())
     process.send_signal(number)
-    out, rest = process.communicate(timeout=60)
+    out, rest = process.communicate(timeout=600)
     assert process.returncode == 130
     left = 100 - 90 - MANIFESTS
     told = f"delaying for rate limit: {sides.source.host} has {left} of 100 pulls left, min 50; looking again in 900 s"

@@ -62,7 +62,7 @@ def test_targets_beside_the_source_do_not_wait_in_a_circle(tmp_path: Path, concu
             hosts=(server.host, other.host),
             extra=f", reqConcurrent: {concurrent}",
         )
-        done = transship("once", "-c", "mirror.yaml", cwd=tmp_path, timeout_s=60)
+        done = transship("once", "-c", "mirror.yaml", cwd=tmp_path)
         assert done.code == 0, done.err
         assert "Apply: 9 applied, 0 already as planned.\n" in done.out
         blobs = Counter(request.path for request in server.requests.select("GET", "/team/app/blobs/sha256:"))
@@ -97,7 +97,7 @@ def test_signatures_backups_and_several_targets_do_not_wait_in_a_circle(
         attic = f"{server.host}/attic/app:{{{{ .Ref.Tag }}}}-{{{{ len .Ref.Registry }}}}-{{{{ len .Ref.Repository }}}}"
         with (tmp_path / "mirror.yaml").open("a") as file:
             file.write(f"    referrers: true\n    backup: '{attic}'\n")
-        done = transship("once", "-c", "mirror.yaml", cwd=tmp_path, timeout_s=60)
+        done = transship("once", "-c", "mirror.yaml", cwd=tmp_path)
         assert done.code == 0, done.out + done.err
         assert "Apply: 6 applied, 0 already as planned.\n" in done.out
         read = Counter(request.path for request in server.requests.select("GET", "/team/app/blobs/sha256:"))

@@ -58,7 +58,7 @@ def test_an_upload_may_wait_for_the_download_that_brings_the_blob_to_a_layout(tm
         layout = Repository.layout(str(tmp_path / "layout"))
         is_waiting, has_arrived = asyncio.Event(), asyncio.Event()
         settings = [replace(plain(server), concurrent_requests=1)]
-        async with open_registries(settings, environment={}, home=tmp_path) as registries, asyncio.timeout(20):
+        async with open_registries(settings, environment={}, home=tmp_path) as registries, asyncio.timeout(600):
             blob = (await registries.get_manifest(source.tag("v1"))).blobs[1]
 
             class Waiting(BytesOrigin):

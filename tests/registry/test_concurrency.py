@@ -66,12 +66,12 @@ def mirror(
     watcher: Silent | None = None,
     fake: FakeTime | None = None,
 ) -> Outcome:
-    """Plan and apply, as a run of the program does, and give up after two minutes: then it is stuck."""
+    """Plan and apply, as a run of the program does, and give up after ten minutes: then it is stuck."""
 
     async def scenario() -> Outcome:
         settings = {server.host: plain(server, concurrent_requests=concurrent) for server in servers}
         timing = fake.timing if fake else None
-        async with asyncio.timeout(120), HttpRegistry(settings, timing=timing) as client:
+        async with asyncio.timeout(600), HttpRegistry(settings, timing=timing) as client:
             observed = await observe(wishes.desired(*entries), client)
             assert observed.troubles == ()
             plan = diff(observed, CIRCUMSTANCES)
@@ -211,7 +211,7 @@ def test_uploads_that_are_interrupted_leave_no_session_behind() -> None:
 
         async def scenario() -> None:
             origin = Endless()
-            async with asyncio.timeout(60), HttpRegistry({server.host: plain(server)}) as client:
+            async with asyncio.timeout(600), HttpRegistry({server.host: plain(server)}) as client:
                 repository = Repository.parse(f"{server.host}/team/app")
                 upload = asyncio.create_task(client.upload_blob(repository, blob_of(bytes(2 * MIB)), origin))
                 await origin.begun.wait()

@@ -187,7 +187,7 @@ Scenario = Callable[[RegistryWriter], Awaitable[None]]
 
 def run(backend: Backend, scenario: Scenario) -> None:
     async def connected() -> None:
-        async with asyncio.timeout(60), backend.open() as registry:
+        async with asyncio.timeout(600), backend.open() as registry:
             await scenario(registry)
 
     asyncio.run(connected())

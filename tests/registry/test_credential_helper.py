@@ -132,7 +132,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _wait_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 600
     while _is_running(pid) and time.monotonic() < deadline:
         os.sched_yield()
     return not _is_running(pid)

@@ -20,7 +20,7 @@ async def settle() -> None:
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
     async def within_reason() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(600):
             await scenario()
 
     asyncio.run(within_reason())

@@ -138,7 +138,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def run(place: Place, scenario: Callable[[RegistryWriter], Awaitable[None]]) -> None:
     async def connected() -> None:
-        async with asyncio.timeout(60), place.open() as registry:
+        async with asyncio.timeout(600), place.open() as registry:
             await scenario(registry)
 
     asyncio.run(connected())

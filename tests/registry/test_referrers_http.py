@@ -46,7 +46,7 @@ def run(scenario: Scenario, server: RegistryServer, time: FakeTime | None = None
     async def connected() -> None:
         settings = {each.registry: each for each in (plain(server), *hosts)}
         async with (
-            asyncio.timeout(60),
+            asyncio.timeout(600),
             HttpRegistry(settings, timing=(time or FakeTime()).timing) as client,
         ):
             await scenario(client, Repository(server.host, PATH))

@@ -30,7 +30,7 @@ def layout(tmp_path: Path) -> Repository:
 
 def run(scenario: Callable[[LayoutStore], Awaitable[None]]) -> None:
     async def opened() -> None:
-        async with asyncio.timeout(60), LayoutStore() as store:
+        async with asyncio.timeout(600), LayoutStore() as store:
             await scenario(store)
 
     asyncio.run(opened())

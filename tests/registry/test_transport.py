@@ -129,8 +129,8 @@ async def serving(script: Script, tls: ssl.SSLContext | None = None, host: str =
 def transport(
     *,
     tls: ssl.SSLContext | None = None,
-    connect_timeout_s: float = 5.0,
-    stall_timeout_s: float = 5.0,
+    connect_timeout_s: float = 600.0,
+    stall_timeout_s: float = 600.0,
     max_connections: int = 4,
     keepalive_s: float = 30.0,
     max_head_bytes: int = 64 * 1024,
@@ -151,7 +151,7 @@ def transport(
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(600):
             await scenario()
 
     asyncio.run(bounded())

@@ -36,7 +36,7 @@ def transship(
     cwd: Path,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
-    timeout_s: float = 300,
+    timeout_s: float = 1200,
 ) -> Done:
     """Run transship to its end."""
     done = subprocess.run(

@@ -24,8 +24,8 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 BINARY = "docker-registry"
-START_TIMEOUT_S = 15.0
-STOP_TIMEOUT_S = 5.0
+START_TIMEOUT_S = 300.0
+STOP_TIMEOUT_S = 60.0
 _ACCESS = re.compile(r'^\S+ - \S+ \[[^\]]*\] "(?P<method>[A-Z]+) (?P<target>\S+) HTTP/[\d.]+" (?P<status>\d{3}) ')
 
 

@@ -60,7 +60,7 @@ class PlainClient:
         *,
         auth: tuple[str, str] | None = None,
         context: ssl.SSLContext | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float = 600.0,
     ) -> None:
         self._origin = urllib.parse.urlsplit(base_url if "://" in base_url else f"http://{base_url}")
         self._auth = auth

@@ -32,7 +32,7 @@ from support.registry_server.store import Store
 from support.registry_server.tokens import Gate
 from support.registry_server.uploads import Uploads
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 300.0
 DRAIN_TIMEOUT_S = 1.0
 _BACKLOG = 1024
 
