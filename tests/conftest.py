@@ -11,8 +11,6 @@ settings.load_profile("house")
 
 _LEFT_OUT: Final = pytest.StashKey[set[str]]()
 
-_LEFT_OUT: Final = pytest.StashKey[set[str]]()
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--update-golden` and `--nightly`."""
