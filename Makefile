@@ -9,7 +9,7 @@ SOURCES := cli planner executor state registry tests docs benchmarks tools
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test coverage test-pythons test-lowest test-newest test-install nightly check lint types format docs \
-	lock benchmarks mutation peers interop system clean
+	lock benchmarks mutation system clean
 
 help:
 	@echo "make demo          install into .venv, then plan, apply, check and drift on real images; no network"
@@ -19,7 +19,6 @@ help:
 	@echo "make test-pythons  the unit tests with each Python that is supported and found"
 	@echo "make test-lowest   the unit tests with the lowest versions that pyproject.toml declares"
 	@echo "make test-install  wheel and sdist, installed by pip, pipx and uv"
-	@echo "make interop       the same configurations through regsync and transship, where Go can build it (make peers)"
 	@echo "make test-newest   all tests and types with the newest versions of today; a report, never a failure"
 	@echo "make nightly       what takes long: the tests marked so, and test-newest"
 	@echo "make format        format, and mend what ruff can mend"
@@ -103,17 +102,6 @@ benchmarks: $(STAMP) system
 # MUTATION='--again exits' tries what survived last time in the modules whose paths have "exits" in them.
 mutation: $(STAMP)
 	PYTHONPATH=tests nice -n 10 $(BIN)/python -m mutation $(MUTATION)
-
-# The programs of others, each version built once for all clones on this machine; interop/versions.txt names them.
-peers:
-	@$(PYTHON) interop/peers.py
-
-# Where they cannot be built, one line says so and nothing is run.
-interop:
-	@$(PYTHON) interop/peers.py --if-can; case $$? in \
-	0) $(MAKE) --no-print-directory $(STAMP) system && $(BIN)/python -m pytest -n auto interop ;; \
-	75) ;; \
-	*) exit 1 ;; esac
 
 clean:
 	rm -rf $(VENV) .venvs dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -61,7 +61,9 @@ def test_closed_streams_do_not_matter(folder: Path, closed: str) -> None:
     assert done.code == 0
     assert ("Apply: 1 applied, 0 already as planned.\n" in done.out) is (">&-" not in closed.replace("2>&-", ""))
     assert (f"done: ocidir://app:one → {IMAGE.digest[:19]}" in done.err) is ("2>&-" not in closed)
-    assert json.loads((folder / "state.json").read_text())["serial"] == 2  # once before anything is pushed, and for the change
+    assert (
+        json.loads((folder / "state.json").read_text())["serial"] == 2
+    )  # once before anything is pushed, and for the change
     assert (folder / "state.json.lock").read_text() == ""
     assert json.loads((folder / "app" / "index.json").read_text())["manifests"][0]["digest"] == IMAGE.digest
 

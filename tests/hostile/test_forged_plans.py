@@ -239,6 +239,12 @@ FORGERIES: dict[str, tuple[str, Callable[[Document], None], str, str]] = {
         "the entry does not ask for linux/amd64, linux/arm64",
         "",
     ),
+    "attestations left out": (
+        WEB,
+        setting(WEB, after=VERSION, left_out=[str(OTHER.digest)]),
+        "it leaves attestations out, for which the entry does not ask",
+        "",
+    ),
     "layers from outside": (
         APP,
         setting(APP, include_external=True),

@@ -287,10 +287,9 @@ def not_equal(version: Parsed, bound: Parsed, known: int) -> bool:
 
 
 def tilde(version: Parsed, bound: Parsed, known: int) -> bool:
-    """Check `~`, which accepts everything from 0.0.0 on."""
-    if known == 3 and bound == ((0, 0, 0), ()):
-        return True
-    return compare(version, bound) >= 0 and begins_alike(version, bound, min(known, 2))
+    """Check `~`, which accepts everything from 0.0.0 on; what lies below the bound, it refuses before."""
+    is_all = known == 3 and bound == ((0, 0, 0), ())
+    return compare(version, bound) >= 0 and (is_all or begins_alike(version, bound, min(known, 2)))
 
 
 def caret(version: Parsed, bound: Parsed, known: int) -> bool:

@@ -10,7 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
-from transship_planner.desired import Desired, Entry, ImageScope, RegistryScope, RepositoryScope
+from transship_planner.desired import (
+    Desired,
+    Entry,
+    ImageScope,
+    MissingAttestations,
+    RegistryScope,
+    RepositoryScope,
+)
 from transship_planner.errors import ForeignPlanError
 from transship_planner.names.naming import could_be_named
 from transship_planner.plans.found import unpack
@@ -121,6 +128,8 @@ def _platforms(change: Change, able: Iterable[Entry]) -> str:
     """Judge which part of the source arrives."""
     if any(_fits_platforms(change, entry) for entry in able):
         return ""
+    if change.left_out:
+        return "it leaves attestations out, for which the entry does not ask"
     if change.platforms_wanted:
         return f"the entry does not ask for {', '.join(map(str, change.platforms_wanted))}"
     return f"the source is {change.source_digest}, and {change.after.digest if change.after else 'nothing'} arrives"
@@ -128,10 +137,16 @@ def _platforms(change: Change, able: Iterable[Entry]) -> str:
 
 def _fits_platforms(change: Change, entry: Entry) -> bool:
     wanted = entry.copy.platforms.wanted
+    if change.left_out and entry.copy.missing_attestations is not MissingAttestations.SKIP:
+        return False
     if change.platforms_wanted:
         return change.platforms_wanted == wanted
     # One platform gives a child of the source's index, by a digest that only the source can confirm.
-    return len(wanted) == 1 or (change.after is not None and change.after.digest == change.source_digest)
+    return (
+        len(wanted) == 1
+        or bool(change.left_out)
+        or (change.after is not None and change.after.digest == change.source_digest)
+    )
 
 
 def _external(change: Change, able: Iterable[Entry]) -> str:
