@@ -24,7 +24,8 @@ class Places:
     def repository(self, repository: Repository) -> str:
         """Return the same text for every name of a place; a name further below it begins with that and a slash."""
         if repository.is_layout:
-            return os.path.realpath(repository.path)
+            folder = os.path.realpath(repository.path)
+            return f"{folder}:{repository.name}" if repository.name else folder
         return f"{self.registry(repository.registry)}/{repository.path}"
 
     def registry(self, name: str) -> str:

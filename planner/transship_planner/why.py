@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from transship_planner.asking import Once, for_each
 from transship_planner.desired import Comparison, Desired, Entry, ImageScope, RegistryScope, RepositoryScope
+from transship_planner.names.layouts import name_source
 from transship_planner.names.naming import Named, name_target
 from transship_planner.names.twins import Head, twin_digests
 from transship_planner.observation.dating import Dates, TakeInventory
@@ -161,6 +162,8 @@ class _Question:
         return await self._repository(scope.repository(name), role)
 
     async def _repository(self, scope: RepositoryScope, role: Role) -> list[Reason]:
+        named = await name_source(self.witnesses.list_tags, scope.source, scope.target)
+        scope = replace(scope, source=named.repository)
         listed = await self._listed(scope.source)
         if isinstance(listed, str):
             return [self._unknown(role, listed)]

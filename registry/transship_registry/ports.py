@@ -20,19 +20,21 @@ class TagList:
 
     `complete` is False when the listing broke after some pages: such a list may be read, but nothing may be deleted or
     called absent because of it. `problem` says why. `warnings` say what else is wrong with it: what is no name is left
-    out, and the others count.
+    out, and the others count. `repositories` are those of which a layout holds images under their full names, when
+    there are several and none of them was asked for.
     """
 
     tags: tuple[str, ...]
     complete: bool = True
     problem: str = ""
     warnings: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
 
     def whole(self, what: str) -> "WholeTagList":
         """Return the list for what rests on its being complete; raises `IncompleteListError`, which calls it `what`."""
         if not self.complete:
             raise IncompleteListError(f"the {what} is incomplete: {self.problem}")
-        return WholeTagList(self.tags, warnings=self.warnings)
+        return WholeTagList(self.tags, warnings=self.warnings, repositories=self.repositories)
 
 
 @dataclass(frozen=True, slots=True)

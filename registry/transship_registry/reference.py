@@ -1,4 +1,4 @@
-"""Image references: `[registry/]repository[:tag][@digest]` and `ocidir://path[:tag][@digest]`.
+"""Image references: `[registry/]repository[:tag][@digest]` and `ocidir://path[:name][:tag][@digest]`.
 
 The grammar is the distribution reference grammar with Docker Hub's names resolved, as regsync reads it (semantics B7).
 """
@@ -34,11 +34,13 @@ class Repository:
     """A place that holds tags and content: a repository of a registry, or an OCI image layout.
 
     `registry` is the registry's name as references spell it (host and port; `docker.io` for Docker Hub) and empty for a
-    layout; `path` is the repository's name (`library/alpine`), or the layout's folder, normalised.
+    layout; `path` is the repository's name (`library/alpine`), or the layout's folder, normalised. `name` is the
+    repository in a layout that holds several, in full (`docker.io/library/alpine`), and empty everywhere else.
     """
 
     registry: str
     path: str
+    name: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -46,23 +48,28 @@ class Repository:
         repository, tag, digest = _split(text)
         if tag is not None or digest is not None:
             raise InvalidReferenceError(f"{text!r} names a tag or digest where a repository is expected")
-        return cls(repository.registry, repository.path)
+        return cls(repository.registry, repository.path, repository.name)
 
     @classmethod
-    def layout(cls, folder: str) -> Self:
-        """Name the OCI image layout in `folder`."""
+    def layout(cls, folder: str, name: str = "") -> Self:
+        """Name the OCI image layout in `folder`, or the images in it that are called by a repository's `name`."""
         if not _LAYOUT_PATH.fullmatch(folder):
             raise InvalidReferenceError(
                 f"layout path {folder!r} is malformed: letters, digits, spaces and / _ - . ~ + are allowed"
             )
         path = os.path.normpath(folder)
         # POSIX leaves the meaning of two leading slashes open, and so does normpath; here they are one.
-        return cls("", path[1:] if path.startswith("//") else path)
+        return cls("", path[1:] if path.startswith("//") else path, name)
 
     @property
     def is_layout(self) -> bool:
         """Whether this is an OCI image layout on disk."""
         return not self.registry
+
+    @property
+    def folder(self) -> str:
+        """The layout as a whole, whatever repositories it holds: `ocidir://path`."""
+        return f"{LAYOUT_SCHEME}://{self.path}"
 
     def tag(self, tag: str) -> "Reference":
         """Return the reference to a tag here; raises `InvalidReferenceError`."""
@@ -73,8 +80,10 @@ class Repository:
         return Reference(self, digest=digest)
 
     def __str__(self) -> str:
-        """Return `registry/path` or `ocidir://path`."""
-        return f"{LAYOUT_SCHEME}://{self.path}" if self.is_layout else f"{self.registry}/{self.path}"
+        """Return `registry/path` or `ocidir://path[:name]`."""
+        if not self.is_layout:
+            return f"{self.registry}/{self.path}"
+        return f"{self.folder}:{self.name}" if self.name else self.folder
 
 
 @value
@@ -165,12 +174,13 @@ def _split(text: str) -> tuple[Repository, str | None, Digest | None]:
         raise InvalidReferenceError(
             f"reference {text!r}: unknown scheme {scheme[1]!r}; write registry/repository:tag or ocidir://path:tag"
         )
-    name, tag = _cut_tag(rest)
-    if not _LAYOUT_PATH.fullmatch(name):
+    path, colon, named = rest.partition(":")
+    if not _LAYOUT_PATH.fullmatch(path):
         raise InvalidReferenceError(
-            f"reference {text!r}: layout path {name!r} is malformed: letters, digits, spaces and / _ - . ~ + only"
+            f"reference {text!r}: layout path {path!r} is malformed: letters, digits, spaces and / _ - . ~ + only"
         )
-    return Repository.layout(name), tag, digest
+    name, tag = _cut_tag(named) if "/" in named or ":" in named else ("", check_tag(named) if colon else None)
+    return Repository.layout(path, canonical_name(name) if name else ""), tag, digest
 
 
 def _cut_tag(name: str) -> tuple[str, str | None]:
@@ -178,6 +188,11 @@ def _cut_tag(name: str) -> tuple[str, str | None]:
     if not colon or "/" in tag or tag.endswith("]"):
         return name, None
     return head, check_tag(tag)
+
+
+def canonical_name(name: str) -> str:
+    """Return the name of a repository in full (`docker.io/library/alpine`); raises `InvalidReferenceError`."""
+    return str(_registry_repository(name, name))
 
 
 def _registry_repository(text: str, name: str) -> Repository:

@@ -132,6 +132,20 @@ def test_a_shared_blob_is_counted_once_per_target_registry() -> None:
     assert apart.forecast.blobs == 2 * one.forecast.blobs
 
 
+def test_repositories_of_one_layout_are_apart_and_share_their_blobs() -> None:
+    """One tag in two of them is two targets; what is there once is there for both."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("same"))
+    one = plan(world, wishes.image("src.io/app:1", "ocidir:///all:dst.io/a:1"))
+    both = plan(
+        world,
+        wishes.image("src.io/app:1", "ocidir:///all:dst.io/a:1"),
+        wishes.image("src.io/app:1", "ocidir:///all:dst.io/b:1"),
+    )
+    assert [str(change.target) for change in both.changes] == ["ocidir:///all:dst.io/a:1", "ocidir:///all:dst.io/b:1"]
+    assert both.forecast.blobs == one.forecast.blobs
+
+
 def test_sizes_that_are_too_much_for_a_plan_together_are_as_much_as_it_can_hold() -> None:
     """What registries state may be a lie; the plan can be written all the same."""
     world = MemoryRegistry()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transship_registry.digest import Digest
-from transship_registry.layout.index import REF_NAME, LayoutIndex
+from transship_registry.layout.index import LayoutIndex
+from transship_registry.layout.names import REF_NAME
 from transship_registry.manifest import Descriptor
 from transship_registry.mediatypes import OCI_INDEX, OCI_MANIFEST
 

@@ -106,6 +106,23 @@ def test_an_image_of_a_layout_that_skopeo_wrote_arrives_unchanged(tmp_path: Path
         assert with_store(partial(LayoutStore.get_manifest, reference=reference)).raw == image.raw
 
 
+def test_repositories_that_skopeo_put_into_one_layout_are_kept_apart(tmp_path: Path) -> None:
+    """Each is read under its full name, one is written so that skopeo reads it, and the other stays as it was."""
+    names = {"reg.example/kube-apiserver": IMAGES["multi"], "reg.example/kube-proxy": IMAGES["single"]}
+    for name, image in names.items():
+        images.write_layout(tmp_path / "source", "v1", image)
+        skopeo("copy", "--all", f"oci:{tmp_path}/source:v1", f"oci:{tmp_path}/all:{name}:v1")
+    for name, image in names.items():
+        reference = Repository.layout(str(tmp_path / "all"), name).tag("v1")
+        assert with_store(partial(LayoutStore.get_manifest, reference=reference)).raw == image.raw
+    images.write_layout(tmp_path / "source", "v2", IMAGES["attested"])
+    source = Repository.layout(str(tmp_path / "source")).tag("v2")
+    proxy = Repository.layout(str(tmp_path / "all"), "reg.example/kube-proxy").tag("v1")
+    with_store(lambda store: copy(store, source, proxy))
+    assert skopeo("inspect", "--raw", f"oci:{tmp_path}/all:reg.example/kube-proxy:v1") == IMAGES["attested"].raw
+    assert skopeo("inspect", "--raw", f"oci:{tmp_path}/all:reg.example/kube-apiserver:v1") == IMAGES["multi"].raw
+
+
 def test_a_tag_that_skopeo_wrote_can_be_replaced_and_collected(tmp_path: Path) -> None:
     layout = Repository.layout(str(tmp_path / "layout"))
     images.write_layout(tmp_path / "source", "multi", IMAGES["multi"])

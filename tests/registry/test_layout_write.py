@@ -436,7 +436,8 @@ def test_only_a_tag_can_be_deleted_and_only_one_that_is_one_image(layout: Reposi
     images.write_layout(Path(layout.path), "alpine:v1", CHILD)
     images.write_layout(Path(layout.path), "busybox:v1", OTHER)
     assert failure(UnsupportedError, lambda store: store.delete_tag(layout.tag("v1"))) == (
-        f"delete tag {layout}:v1: several images claim the tag: alpine:v1, busybox:v1; delete them by hand"
+        f"delete tag {layout}:v1: several images claim the tag: alpine:v1, busybox:v1; "
+        f"say which is meant, for example {layout}:docker.io/library/alpine:v1"
     )
     assert len(entries(layout)) == 2
 

@@ -60,6 +60,11 @@ FACTS = {
     f"ocidir://a@{DIGEST}": f"ocidir://a@{DIGEST}",
     f"ocidir://a:t@{DIGEST}": f"ocidir://a:t@{DIGEST}",
     "ocidir://.": "ocidir://.:latest",
+    "ocidir://a:b:v1": "ocidir://a:docker.io/library/b:v1",
+    "ocidir://a:b/c": "ocidir://a:docker.io/b/c:latest",
+    "ocidir:///a:r.example:5000/b/c": "ocidir:///a:r.example:5000/b/c:latest",
+    "ocidir:///a:r.example:5000/b/c:v1": "ocidir:///a:r.example:5000/b/c:v1",
+    f"ocidir:///a:r.example/b:v1@{DIGEST}": f"ocidir:///a:r.example/b:v1@{DIGEST}",
     "ocidir://UPPER": "ocidir://UPPER:latest",
 }
 
@@ -133,7 +138,9 @@ REFUSED = {
         "reference 'OCIDIR://a': unknown scheme 'OCIDIR'; write registry/repository:tag or ocidir://path:tag"
     ),
     "ocidir://": f"reference 'ocidir://': layout path '' {LAYOUT_RULE}",
-    "ocidir://a:b/c": f"reference 'ocidir://a:b/c': layout path 'a:b/c' {LAYOUT_RULE}",
+    "ocidir://a*b:c/d": f"reference 'ocidir://a*b:c/d': layout path 'a*b' {LAYOUT_RULE}",
+    "ocidir://a:b/C": "reference 'b/C': repository 'b/C' must be lowercase",
+    "ocidir://a:b/c:": f"tag '' is malformed: {TAG_RULE}",
     "ocidir://a*b": f"reference 'ocidir://a*b': layout path 'a*b' {LAYOUT_RULE}",
     "ocidir://a\0b": f"reference 'ocidir://a\\x00b': layout path 'a\\x00b' {LAYOUT_RULE}",
     "ocidir://a:": f"tag '' is malformed: {TAG_RULE}",

@@ -4,7 +4,7 @@ Other questions are asked only where a rule depends on the answer: dates for `ke
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from transship_planner.asking import for_each
@@ -16,6 +16,7 @@ from transship_planner.desired import (
     RepositoryScope,
     Scope,
 )
+from transship_planner.names.layouts import name_image, name_source
 from transship_planner.names.naming import Named, name_target
 from transship_planner.names.twins import twin_digests
 from transship_planner.observation.dating import Dates
@@ -64,7 +65,7 @@ class Lister:
     async def list_entry(self, entry: Entry) -> Listing:
         """Find the tags that an entry is about."""
         match entry.scope:
-            case ImageScope(source, target) if not entry.os_normalize:
+            case ImageScope(source, target) if not entry.os_normalize and not source.repository.is_layout:
                 return Listing((self._wish(entry, source, target),))
             case _:
                 try:
@@ -74,8 +75,11 @@ class Lister:
 
     async def _list_scope(self, entry: Entry, scope: Scope) -> Listing:
         match scope:
-            case ImageScope():
-                return await self._list_renamed(entry, scope)
+            case ImageScope(source, target):
+                source = await name_image(self._tags, source, target.repository)
+                if not entry.os_normalize:
+                    return Listing((self._wish(entry, source, target),))
+                return await self._list_renamed(entry, ImageScope(source, target))
             case RepositoryScope():
                 return await self._list_repository(entry, scope)
             case RegistryScope():
@@ -112,8 +116,10 @@ class Lister:
         return Listing((wish,), warnings=_named(entry, (name.warning,)))
 
     async def _list_repository(self, entry: Entry, scope: RepositoryScope) -> Listing:
+        named = await name_source(self._tags, scope.source, scope.target)
+        scope = replace(scope, source=named.repository)
         listed = await self._tags(scope.source)
-        about_list = Listing(warnings=_named(entry, listed.warnings))
+        about_list = Listing(warnings=_named(entry, (*named.warnings, *listed.warnings)))
         return joined((about_list, await self._select(entry, scope, listed)))
 
     async def _select(self, entry: Entry, scope: RepositoryScope, listed: WholeTagList) -> Listing:

@@ -127,7 +127,7 @@ def _read_from(change: Change) -> frozenset[str]:
 
 def store_of(repository: Repository) -> str:
     """Return within which a blob can be mounted: a registry, or a layout."""
-    return str(repository) if repository.is_layout else repository.registry
+    return repository.folder if repository.is_layout else repository.registry
 
 
 def _total(sizes: Iterable[int]) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 
 from transship_registry.digest import Digest
 from transship_registry.errors import (
@@ -16,13 +17,15 @@ from transship_registry.inventory import TagFact
 from transship_registry.layout.blobs import link_blob
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.folder import Folder, Signature
-from transship_registry.layout.index import Entry, LayoutIndex
+from transship_registry.layout.index import Entry, LayoutIndex, Wanted
 from transship_registry.layout.lock import LockFile
 from transship_registry.layout.pending import sync_folder, write_whole
 from transship_registry.layout.walk import Reach, walk
 from transship_registry.manifest import Descriptor, Manifest
-from transship_registry.reference import Reference
+from transship_registry.ports import TagList
+from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import Referrer
+from transship_registry.strange_names import StrangeNames, show
 
 _NAMED_AT_MOST = 5
 
@@ -77,7 +80,7 @@ class OpenLayout:
         index = self.index()
         if index is None:
             return None
-        entry = _find(index, reference)
+        entry = self._find(index, reference, "HEAD manifest")
         if entry is None:
             manifest = self._load(reference.digest, "") if reference.digest else None
             return manifest.descriptor if manifest else None
@@ -96,7 +99,7 @@ class OpenLayout:
     def get_manifest(self, reference: Reference) -> Manifest:
         """Read and verify what the reference names; raises `NotFoundError` when it is not in the layout."""
         index = self.index()
-        entry = _find(index, reference) if index else None
+        entry = self._find(index, reference, "GET manifest") if index else None
         if entry is None:
             manifest = self._load(reference.digest, "") if index and reference.digest else None
             if manifest is None:
@@ -112,14 +115,27 @@ class OpenLayout:
         """Return the size of a blob; None when it is not in the layout."""
         return self.folder.blob_size(digest) if self.index() else None
 
-    def list_tags(self) -> tuple[str, ...]:
-        """Return the tags, sorted; raises `NotFoundError` when there is no layout."""
-        return self._present_index().tags
+    def list_tags(self, repository: Repository) -> TagList:
+        """Return the tags, sorted, and what is left out of the list; raises `NotFoundError` when there is no layout."""
+        index, wanted = self._present_index(), _wanted(repository)
+        strange = StrangeNames(f"index.json of {repository}", "image")
+        for name in index.strange:
+            strange.add(name)
+        warnings = (*strange.warnings, *(_about_others(index, repository) if not wanted.name else ()))
+        repositories = index.repositories if len(index.repositories) > 1 and not wanted.name else ()
+        return TagList(index.tags_of(wanted), warnings=warnings, repositories=repositories)
 
-    def inventory(self) -> tuple[TagFact, ...]:
-        """Return the tags, sorted, with their digests; raises `NotFoundError` when there is no layout."""
-        index = self._present_index()
-        return tuple(_fact(tag, entry) for tag in index.tags if (entry := index.find_tag(tag)))
+    def inventory(self, repository: Repository) -> tuple[TagFact, ...]:
+        """Return the tags, sorted, with their digests where one image alone claims the tag.
+
+        Raises `NotFoundError` when there is no layout.
+        """
+        index, wanted = self._present_index(), _wanted(repository)
+        return tuple(
+            TagFact(tag=tag) if index.rivals(tag, wanted) else _fact(tag, entry)
+            for tag in index.tags_of(wanted)
+            if (entry := index.find_tag(tag, wanted))
+        )
 
     def put_digest(self, manifest: Manifest, reference: Reference) -> None:
         """Store a manifest as a blob only; raises `MissingContentError` when something that it points at is missing."""
@@ -146,10 +162,12 @@ class OpenLayout:
         index = self.index()
         if index is None:
             raise LayoutError("PUT manifest", str(reference), "the layout has vanished meanwhile", advice="run again")
+        wanted = _wanted(reference.repository)
+        self._refuse_rivals(index, tag, reference, "PUT manifest")
         self._store(manifest, reference)
         self.tagged |= digests
-        before = index.find_tag(tag)
-        if before and (before.digest, before.media_type, before.size) == (
+        before = index.find_tag(tag, wanted)
+        if before and (before.digest, before.media_type, before.bytes_stated) == (
             str(manifest.digest),
             manifest.media_type,
             len(manifest.raw),
@@ -157,7 +175,7 @@ class OpenLayout:
             return
         with disk_errors("PUT manifest", reference, self.folder.blobs):
             self.folder.sync_blobs(digests)
-        self._write_index(index.with_tag(tag, manifest.descriptor), "PUT manifest", reference)
+        self._write_index(index.with_tag(tag, manifest.descriptor, wanted), "PUT manifest", reference)
         self.has_garbage |= before is not None
 
     def check_deletable(self, reference: Reference, tag: str) -> LayoutIndex:
@@ -167,22 +185,18 @@ class OpenLayout:
         `UnsupportedError` when several images claim it.
         """
         index = self.index()
-        entry = index.find_tag(tag) if index else None
+        entry = index.find_tag(tag, _wanted(reference.repository)) if index else None
         if index is None or entry is None:
             raise _absent("delete tag", reference, index)
+        self._refuse_rivals(index, tag, reference, "delete tag")
         if reference.digest is not None and entry.digest != str(reference.digest):
             raise LayoutError("delete tag", str(reference), f"the tag names {entry.digest}", advice="look again first")
-        if rivals := index.rivals(tag):
-            names = ", ".join(str(rival.ref_name) for rival in rivals)
-            raise UnsupportedError(
-                "delete tag", str(reference), f"several images claim the tag: {names}", advice="delete them by hand"
-            )
         return index
 
     def delete_tag(self, reference: Reference, tag: str) -> None:
         """Remove the entry of a tag; the caller holds `updates`. Raises as `check_deletable`."""
         index = self.check_deletable(reference, tag)
-        self._write_index(index.without_tag(tag), "delete tag", reference)
+        self._write_index(index.without_tag(tag, _wanted(reference.repository)), "delete tag", reference)
         self.has_garbage = True
 
     def link_blob(self, blob: Descriptor, source: Folder) -> bool:
@@ -231,6 +245,20 @@ class OpenLayout:
             advice="copy that first",
         )
 
+    def _find(self, index: LayoutIndex, reference: Reference, attempted: str) -> Entry | None:
+        """Return the entry of a digest or tag; raises `UnsupportedError` when several repositories claim the tag."""
+        if reference.digest is not None:
+            return index.find_digest(str(reference.digest))
+        self._refuse_rivals(index, reference.identifier, reference, attempted)
+        return index.find_tag(reference.identifier, _wanted(reference.repository))
+
+    def _refuse_rivals(self, index: LayoutIndex, tag: str, reference: Reference, attempted: str) -> None:
+        rivals = index.rivals(tag, _wanted(reference.repository))
+        if rivals:
+            names = ", ".join(dict.fromkeys(_shown(rival) for rival in rivals))
+            advice = f"say which is meant, for example {_way_to(rivals[0], reference.repository, tag)}"
+            raise UnsupportedError(attempted, str(reference), f"several images claim the tag: {names}", advice=advice)
+
     def _load(self, digest: Digest, media_type: str) -> Manifest | None:
         return self.folder.load_manifest(digest, media_type)
 
@@ -239,7 +267,11 @@ class OpenLayout:
             digest = Digest.parse(entry.digest)
         except InvalidReferenceError as error:
             raise LayoutError("read layout", str(reference), f"index.json: {error}") from error
-        return Descriptor(media_type=entry.media_type, digest=digest, size=entry.size)
+        size = entry.bytes_stated
+        if size is None:
+            stated = show(bytes(entry.size))
+            raise LayoutError("read layout", str(reference), f"index.json: the size of {digest} is no size: {stated}")
+        return Descriptor(media_type=entry.media_type, digest=digest, size=size)
 
     def _dangling(self, attempted: str, reference: Reference, digest: Digest) -> LayoutError:
         return LayoutError(
@@ -257,14 +289,37 @@ def _fact(tag: str, entry: Entry) -> TagFact:
         return TagFact(tag=tag, media_type=entry.media_type)
 
 
-def _find(index: LayoutIndex, reference: Reference) -> Entry | None:
-    if reference.digest is not None:
-        return index.find_digest(str(reference.digest))
-    return index.find_tag(reference.identifier)
+def _wanted(repository: Repository) -> Wanted:
+    return Wanted(repository.name, repository.path)
+
+
+def _shown(entry: Entry) -> str:
+    """Return the fullest name of an entry, fit to print."""
+    written = entry.name.written if entry.name else ""
+    return written if written.isascii() and written.isprintable() else show(written)
+
+
+def _way_to(entry: Entry, repository: Repository, tag: str) -> str:
+    """Return a reference that only one entry fits: by its repository, or by its digest when that is not well-formed."""
+    named = f"{repository.folder}:{entry.repository}:{tag}"
+    try:
+        return str(Reference.parse(named))
+    except InvalidReferenceError:
+        return f"{repository.folder}@{entry.digest}"
+
+
+def _about_others(index: LayoutIndex, repository: Repository) -> Iterator[str]:
+    """Say which images of a layout are passed over, because one of several repositories has the name of its folder."""
+    if others := index.left_out(_wanted(repository)):
+        chosen = index.repository_of(_wanted(repository))
+        shown = ", ".join(others[:_NAMED_AT_MOST])
+        more = f" and {len(others) - _NAMED_AT_MOST} more" if len(others) > _NAMED_AT_MOST else ""
+        yield f"{repository} holds several repositories, of which its path names {chosen}; left out: {shown}{more}"
 
 
 def _absent(attempted: str, reference: Reference, index: LayoutIndex | None) -> NotFoundError:
     answer = "it is not in the layout" if index else "there is no layout"
-    tags = ", ".join(index.tags[:_NAMED_AT_MOST]) if index else ""
+    found = index.tags_of(_wanted(reference.repository)) or index.repositories if index else ()
+    tags = ", ".join(found[:_NAMED_AT_MOST])
     advice = f"the layout has e.g. {tags}" if tags else "check the path"
     return NotFoundError(attempted, str(reference), answer, advice=advice)

@@ -127,7 +127,7 @@ class LayoutStore:
     async def list_tags(self, repository: Repository) -> TagList:
         """List the tags, sorted; raises `NotFoundError` when there is no layout."""
         layout = self._layout(repository)
-        return TagList(await self._offload.run(layout.list_tags))
+        return await self._offload.run(layout.list_tags, repository)
 
     async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
         """List the manifests whose subject is `digest`: those of its referrers tag, and those in index.json."""
@@ -231,7 +231,7 @@ class LayoutStore:
     async def inventory(self, repository: Repository) -> Inventory:
         """List the tags, sorted, with what index.json says of them; raises `NotFoundError` when there is no layout."""
         layout = self._layout(repository)
-        return Inventory(tags=await self._offload.run(layout.inventory), source=InventorySource.LAYOUT)
+        return Inventory(tags=await self._offload.run(layout.inventory, repository), source=InventorySource.LAYOUT)
 
     async def delete_tag(
         self, reference: Reference, expected: Digest | None = None, *, along: Collection[str] = ()
