@@ -24,6 +24,7 @@ import transship.main
 from transship.demo_images import PLATFORMS, push_image
 from transship_executor.apply import apply
 from transship_executor.recording import StateRecorder, begin
+from transship_executor.remembering import remember
 from transship_planner.config import config_digest, loads
 from transship_planner.config.durations import format_duration
 from transship_planner.config.schema import (
@@ -413,6 +414,7 @@ async def _make_examples(states: FileStore) -> tuple[str, str]:
         await _push(store, "upstream/app:1.0", "1.0", PLATFORMS[:1])
         saved = save(diff(await observe(desired, store), circumstances), created_at=_EXAMPLE_TIME)
         state = begin(states, saved.plan.state, tool_version=_EXAMPLE_VERSION)
+        state = remember(states, state, saved, tool_version=_EXAMPLE_VERSION, now=_EXAMPLE_TIME)
         recorder = StateRecorder(
             states, state, plan=saved.digest, tool_version=_EXAMPLE_VERSION, now=lambda: _EXAMPLE_TIME
         )

@@ -1,8 +1,51 @@
-"""Options of the whole test suite."""
+"""Options of the whole test suite, and which tests run."""
+
+from typing import Final
 
 import pytest
 
+_LEFT_OUT: Final = pytest.StashKey[set[str]]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--update-golden`."""
+    """Add `--update-golden` and `--nightly`."""
     parser.addoption("--update-golden", action="store_true", help="rewrite golden files; review the diff")
+    parser.addoption("--nightly", action="store_true", help="run the tests marked nightly, and only these")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start with nothing left out."""
+    config.stash[_LEFT_OUT] = set()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, or all but that."""
+    long = [item for item in items if item.get_closest_marker("nightly")]
+    short = [item for item in items if not item.get_closest_marker("nightly")]
+    wanted, left_out = (long, short) if config.getoption("--nightly") else (short, long)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = wanted
+    if left_out is long:
+        config.stash[_LEFT_OUT] |= {item.nodeid for item in long}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that started this one, if pytest-xdist did, what was left out."""
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        left_out = session.config.stash[_LEFT_OUT]
+        output["left_out"] = sorted(left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Hear from a worker of pytest-xdist what it left out, which is the same for each."""
+    config: pytest.Config = getattr(node, "config")  # noqa: B009 - xdist has no types
+    output: dict[str, list[str]] = getattr(node, "workeroutput", {})
+    config.stash[_LEFT_OUT] |= set(output.get("left_out", []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say in one line what was left out: nothing is skipped silently."""
+    if count := len(config.stash[_LEFT_OUT]):
+        terminalreporter.write_line(f"{count} tests that take minutes did not run: `make nightly` runs them")

@@ -1,5 +1,7 @@
 """`python -m transship`."""
 
-from transship.main import run
+import sys
 
-run()
+from transship.entry import run
+
+sys.exit(run())

@@ -24,8 +24,9 @@ from transship_executor.recording import StateRecorder, begin
 from transship_executor.remembering import has_to_remember, remember
 from transship_planner.config import config_digest
 from transship_planner.desired import Desired
-from transship_planner.errors import PlanError, StalePlanError
-from transship_planner.plans.plan import Plan
+from transship_planner.errors import ForeignPlanError, PlanError, StalePlanError
+from transship_planner.plans.bounds import check_bounds
+from transship_planner.plans.plan import Origin, Plan
 from transship_planner.plans.planfile import PlanFile, read
 from transship_planner.render import wording
 from transship_registry.reference import Repository
@@ -40,11 +41,15 @@ async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Pat
     """Apply a saved plan."""
     saved = read(plan_file)
     desired = load_config(invocation) if find_config(invocation) else None
+    store = state_store(desired, state_file)
     if desired is not None:
         _check_config(saved, desired, plan_file)
+        check_bounds(saved.plan, desired, str(plan_file))
+    _check_origin(saved, plan_file)
+    _check_pin(saved, store, plan_file)
     hooks = hooks_of(desired, saved, wanted=with_hooks)
     async with registries(desired, outage_s=_OUTAGE_S) as opened:
-        code = await _carry_out(invocation, saved, opened, desired, state_store(desired, state_file), hooks)
+        code = await _carry_out(invocation, saved, opened, desired, store, hooks)
     return most_specific(Exit(code), _unplanned(saved))
 
 
@@ -88,7 +93,7 @@ async def _carry_out(
         if store is not None:
             stack.enter_context(store.lock("apply", now))
             state = begin(store, saved.plan.state, tool_version=tool_version())
-            state = remember(store, state, saved.plan, tool_version=tool_version(), now=now())
+            state = remember(store, state, saved, tool_version=tool_version(), now=now())
             recorder = StateRecorder(store, state, plan=saved.digest, tool_version=tool_version(), now=now)
         watcher = stack.enter_context(watching(saved.plan, colors=invocation.colors))
         outcome = await apply(
@@ -123,11 +128,11 @@ def _written(plan: Plan) -> Iterator[Repository]:
 
 def _remember(saved: PlanFile, store: FileStore | None) -> None:
     """Write what was seen into the state when there is nothing to apply."""
-    if store is None or not has_to_remember(store.read(), saved.plan):
+    if store is None or not has_to_remember(store.read(), saved):
         return
     with store.lock("apply", now):
         state = begin(store, saved.plan.state, tool_version=tool_version())
-        remember(store, state, saved.plan, tool_version=tool_version(), now=now())
+        remember(store, state, saved, tool_version=tool_version(), now=now())
 
 
 def _unplanned(saved: PlanFile) -> Exit:
@@ -144,6 +149,25 @@ def _check_config(saved: PlanFile, desired: Desired, plan_file: Path) -> None:
         raise StalePlanError(
             f"{plan_file}: the plan was made from another configuration than {desired.file}: "
             f"planned from {saved.plan.config.digest}, now {current}; plan again and have that approved"
+        )
+
+
+def _check_origin(saved: PlanFile, plan_file: Path) -> None:
+    """Refuse a plan that no configuration founds, as long as nothing else vouches for it."""
+    if saved.plan.origin is not Origin.ENTRIES:
+        raise ForeignPlanError(
+            f"{plan_file}: this plan is a {saved.plan.origin}, which this version of transship cannot verify; "
+            "nothing was contacted; plan from a configuration"
+        )
+
+
+def _check_pin(saved: PlanFile, store: FileStore | None, plan_file: Path) -> None:
+    """Refuse a plan without the pin that every plan is given: it could be replayed into any state."""
+    pin = saved.plan.state
+    if store is not None and not (pin.lineage or pin.nonce):
+        raise ForeignPlanError(
+            f"{plan_file}: the plan does not say which state it was made against, and {store.path} is kept; "
+            "nothing was contacted; make a new plan"
         )
 
 

@@ -6,6 +6,7 @@ import sys
 
 from transship.exits import Exit
 from transship.invocation import Invocation
+from transship.streams import write_document
 from transship.wiring import DEFAULT_FILES, find_config, load_config
 from transship_planner.config.export import export
 from transship_planner.config.jsonschema import json_schema
@@ -22,21 +23,23 @@ def validate(invocation: Invocation, *, form: str) -> int:
     if name is None:
         raise MissingConfigError(DEFAULT_FILES)
     validation = validate_file(name, environment=os.environ)
-    sys.stdout.write(_as_json(validation) if form == "json" else _as_text(validation))
+    if form == "json":
+        write_document(_as_json(validation))
+    else:
+        sys.stdout.write(_as_text(validation))
     return Exit.OK if validation.valid else Exit.ERROR
 
 
 def config(invocation: Invocation, *, form: str) -> int:
     """Print the configuration as it is understood."""
     document = export(load_config(invocation))
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n" if form == "json" else to_yaml(document)
-    sys.stdout.write(text)
+    write_document(json.dumps(document, indent=2, ensure_ascii=False) + "\n" if form == "json" else to_yaml(document))
     return Exit.OK
 
 
 def schema() -> int:
     """Print the JSON Schema of a configuration file."""
-    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    write_document(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
     return Exit.OK
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import typer
 
 from transship.demo_images import PLATFORMS, push_image
+from transship_registry.errors import TransshipError
 from transship_registry.layout import LayoutStore
 from transship_registry.reference import Reference, Repository
 
@@ -30,13 +31,30 @@ sync:
 """
 
 
+class DemoError(TransshipError):
+    """A folder in which the demo would get in somebody's way."""
+
+
 def run(folder: Path | None) -> int:
-    """Walk through plan, apply, check and drift in `folder`; returns 0 when every step ended as it should."""
+    """Walk through plan, apply, check and drift in `folder`; returns 0 when every step ended as it should.
+
+    Raises `DemoError` when there is something in the folder, or none can be made.
+    """
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        _claim(folder)
         return _Walk(folder).through()
     with tempfile.TemporaryDirectory(prefix="transship-demo-") as temporary:
         return _Walk(Path(temporary)).through()
+
+
+def _claim(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(folder.iterdir())
+    except OSError as error:
+        raise DemoError(f"{folder}: cannot work in this folder: {error.strerror}; name another one") from error
+    if not is_empty:
+        raise DemoError(f"{folder} is not empty, and the demo writes files of its own there: name a new folder")
 
 
 class _Walk:

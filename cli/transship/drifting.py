@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transship.exits import Exit, most_specific
 from transship.invocation import Invocation
+from transship.streams import write_document
 from transship.wiring import find_config, load_config, registries, state_store
 from transship_planner.drift import DriftReport, find_drift
 from transship_planner.policies.immutability import immutable_targets
@@ -24,7 +25,10 @@ async def drift(invocation: Invocation, *, state_file: Path | None, form: str) -
         raise StateError(f"{store.path}: there is no state yet; `transship apply --state {store.path}` records one")
     async with registries(desired) as opened:
         report = await find_drift(state.records, opened, immutable_targets(desired) if desired else lambda _: False)
-    sys.stdout.write(_as_json(report) if form == "json" else _as_text(report))
+    if form == "json":
+        write_document(_as_json(report))
+    else:
+        sys.stdout.write(_as_text(report))
     return most_specific(Exit.ERROR if report.problems else Exit.OK, Exit.PENDING if report.drifts else Exit.OK)
 
 

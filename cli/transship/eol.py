@@ -10,6 +10,7 @@ from transship.exits import Exit, most_specific
 from transship.files import replace_file
 from transship.invocation import LOG, Invocation
 from transship.lifecycles import find_judge
+from transship.streams import write_document
 from transship.wiring import load_config, registries
 from transship_planner.asking import for_each
 from transship_planner.desired import Desired
@@ -38,7 +39,10 @@ async def eol(invocation: Invocation, *, form: str, detailed: bool) -> int:
         judge = await find_judge(desired, opened)
         selected = await select(replace(desired, entries=entries), opened)
     tags = mirrored_lifecycles(selected.wishes, judge)
-    sys.stdout.write(_as_json(judge, selected, tags) if form == "json" else _as_text(judge, selected, tags))
+    if form == "json":
+        write_document(_as_json(judge, selected, tags))
+    else:
+        sys.stdout.write(_as_text(judge, selected, tags))
     failed = bool(selected.troubles or (judge and judge.missing))
     alarming = detailed and any(tag.lifecycle.status in _ALARMING for tag in tags)
     return most_specific(Exit.ERROR if failed else Exit.OK, Exit.PENDING if alarming else Exit.OK)
@@ -62,7 +66,7 @@ async def update(invocation: Invocation, *, data_file: Path | None, dry_run: boo
     known = {product: found for product, found in fetched.items() if not isinstance(found, RegistryError)}
     text = data_text(known, origin=desired.eol.url)
     if dry_run:
-        sys.stdout.write(text)
+        write_document(text)
         return Exit.OK
     _write(path, text)
     cycles = sum(map(len, known.values()))

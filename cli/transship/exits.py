@@ -4,7 +4,7 @@ from enum import IntEnum
 
 from transship_executor.errors import ConflictError
 from transship_executor.outcome import Outcome, Status
-from transship_planner.errors import StalePlanError, TamperedPlanError, UnsafePlanError
+from transship_planner.errors import ForeignPlanError, StalePlanError, TamperedPlanError, UnsafePlanError
 from transship_planner.plans.plan import Action, Plan
 from transship_registry.errors import TransshipError
 from transship_state.errors import LineageError
@@ -32,7 +32,7 @@ def most_specific(*codes: Exit) -> Exit:
 def of_error(error: TransshipError) -> Exit:
     """Return the code that an error ends the program with."""
     match error:
-        case StalePlanError() | TamperedPlanError() | ConflictError() | LineageError():
+        case StalePlanError() | TamperedPlanError() | ForeignPlanError() | ConflictError() | LineageError():
             return Exit.STALE
         case UnsafePlanError():
             return Exit.REFUSED

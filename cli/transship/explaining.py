@@ -8,6 +8,7 @@ from transship.exits import Exit
 from transship.invocation import Invocation
 from transship.lifecycles import find_judge
 from transship.policies import policies_of
+from transship.streams import write_document
 from transship.wiring import load_config, registries, state_store
 from transship_planner.asking import Once
 from transship_planner.desired import Desired
@@ -35,7 +36,10 @@ async def why(invocation: Invocation, text: str, *, tags_from: Path | None, form
             restraints = _Restraints(desired, opened, state_store(desired, state_file))
             witnesses = Witnesses(opened.list_tags, opened.inventory, opened.head_manifest, restraints.of)
             reasons = await ask(desired, reference, witnesses)
-    sys.stdout.write(_as_json(reference, reasons) if form == "json" else _as_text(reference, reasons))
+    if form == "json":
+        write_document(_as_json(reference, reasons))
+    else:
+        sys.stdout.write(_as_text(reference, reasons))
     return Exit.OK if _is_selected(reasons) else Exit.ERROR
 
 

@@ -3,15 +3,19 @@
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NoReturn
 
 import typer
+
+from transship import interrupts
+from transship.streams import OutputError, is_unicode, silence_output
+from transship.troubles import ANYWHERE, describe
 
 LOG = logging.getLogger("transship")
 _LOGGERS = (
@@ -65,30 +69,39 @@ class Invocation:
         """Run the work of a command, and end the program with its exit code."""
         import asyncio
 
-        self.finish_now(lambda: asyncio.run(_until_signalled(work)))
+        self._finish(nullcontext(), lambda: asyncio.run(_until_signalled(work)))
 
     def finish_now(self, work: Callable[[], int]) -> NoReturn:
         """Do the work of a command that needs no event loop, and end the program with its exit code."""
+        self._finish(interrupts.raising(), work)
+
+    def _finish(self, interruptible: AbstractContextManager[None], work: Callable[[], int]) -> NoReturn:
         from asyncio import CancelledError
 
         from transship import exits
         from transship_registry.errors import TransshipError
 
         try:
-            code = work()
-            sys.stdout.flush()
+            with interruptible:
+                code = work()
+                sys.stdout.flush()
         except TransshipError as error:
             self.fail(str(error), exits.of_error(error))
         except (KeyboardInterrupt, CancelledError):
             self.fail("interrupted", exits.Exit.INTERRUPTED)
-        except BrokenPipeError:
-            # Whoever read our output has gone; say nothing, not even when Python closes the stream.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(exits.Exit.ERROR) from None
-        except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            self.fail(f"cannot write the output: {error.strerror}")
+        except ANYWHERE as error:
+            self._give_up(error)
         raise typer.Exit(code)
+
+    def _give_up(self, error: Exception) -> NoReturn:
+        """End the program for something that may befall it anywhere; a mistake of ours is raised again."""
+        message = describe(error)
+        if message is None:
+            raise error
+        silence_output()
+        if isinstance(error, OutputError) and error.is_unwanted:
+            raise typer.Exit(1)
+        self.fail(message)
 
     def fail(self, message: str, code: int = 1) -> NoReturn:
         """Say what is wrong on standard error, and end the program."""
@@ -96,23 +109,17 @@ class Invocation:
             if LOG.handlers:
                 LOG.error("%s", line)
             else:
-                typer.echo(f"error: {line}", err=True)
+                sys.stderr.write(f"error: {line}\n")
         raise typer.Exit(code)
 
 
 async def _until_signalled(work: Coroutine[object, object, int]) -> int:
-    """Let SIGTERM interrupt as SIGINT does: the work is cancelled, cleans up and says how far it came."""
+    """Let a signal interrupt: the work is cancelled, cleans up and says how far it came."""
     import asyncio
 
     task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    try:
+    with interrupts.calling(asyncio.get_running_loop(), task.cancel):
         return await task
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 def now() -> str:
@@ -137,4 +144,5 @@ class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         fields = {"time": now(), "level": record.levelname, "msg": record.getMessage()}
-        return json.dumps({**fields, **getattr(record, "fields", {})}, ensure_ascii=False)
+        fields |= getattr(record, "fields", {})
+        return json.dumps(fields, ensure_ascii=not is_unicode(sys.stderr))

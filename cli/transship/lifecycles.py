@@ -3,7 +3,6 @@
 import os
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from transship_planner.config.loader import read_path
 from transship_planner.desired import Desired
@@ -12,6 +11,7 @@ from transship_planner.lifecycle.policy import eol_policy
 from transship_planner.lifecycle.sources import CycleSource, DataFile, WithFallback, make_judge
 from transship_planner.observation.observed import Policy
 from transship_registry.endoflife.cache import CachedCycles, cache_folder
+from transship_registry.home import home_folder
 from transship_registry.registries import Registries
 
 
@@ -29,5 +29,5 @@ def _source(desired: Desired, opened: Registries) -> CycleSource:
     file = DataFile(desired.eol.data_file, read_path)
     if desired.eol.provider == "local":
         return file
-    folder = cache_folder(os.environ, Path.home())
+    folder = cache_folder(os.environ, home_folder())
     return WithFallback(CachedCycles(desired.eol.url, opened.http.get_cycles, folder, time.time), file)

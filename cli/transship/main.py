@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+import typer.main
+from typer.core import TyperGroup
 
-from transship.arguments import common_first
+from transship.arguments import Options, arranged
+from transship.interrupts import INTERRUPTED
 from transship.invocation import Invocation, LogFormat
 
 _ANYWHERE: Final = "The options -c, -v, --logopt and --no-color may stand before or after the command."
 
 _ERROR: Final = 1
-_INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="transship",
@@ -74,6 +76,12 @@ FormatOption = Annotated[Format, typer.Option("--format", help="How to print the
 ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to print what was found.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     context: typer.Context,
@@ -93,6 +101,10 @@ def common(
     logopt: Annotated[LogFormat, typer.Option("--logopt", help="Log format.")] = LogFormat.TEXT,
     no_color: Annotated[
         bool, typer.Option("--no-color", help="No colours (or set NO_COLOR in the environment).")
+    ] = False,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Mirror container images the way Terraform changes infrastructure: plan, review, apply, check."""
@@ -359,22 +371,26 @@ def migrate(
 
 @app.command()
 def demo(
+    context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Where to work; a temporary folder when not given.")
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]", help="Where to work, a new or empty folder; a temporary one when not given."
+        ),
     ] = None,
 ) -> None:
     """Walk through plan, apply, check and drift on real images, without a network."""
     from transship import demonstration
 
-    raise typer.Exit(demonstration.run(folder))
+    _started(context).finish_now(lambda: demonstration.run(folder))
 
 
 @app.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version, as --version does."""
     from transship.versions import tool_version
 
-    typer.echo(f"transship {tool_version()}")
+    sys.stdout.write(f"transship {tool_version()}\n")
 
 
 def _started(context: typer.Context) -> Invocation:
@@ -383,17 +399,20 @@ def _started(context: typer.Context) -> Invocation:
     return context.obj
 
 
-def run() -> None:
-    """Run transship with the arguments of the process, and end it with the command's exit code.
+def run() -> int:
+    """Run transship with the arguments of the process, and return the command's exit code.
 
     Wrong arguments are an error like any other, exit 1: by 2, CI would understand that changes are pending.
     """
     try:
-        code = app(common_first(sys.argv[1:]) or ["--help"], prog_name="transship", standalone_mode=False)
+        program = typer.main.get_command(app)
+        assert isinstance(program, TyperGroup)
+        arguments = arranged(sys.argv[1:], Options.of(program)) or ["--help"]
+        code = program(arguments, prog_name="transship", standalone_mode=False)
     except typer.Abort:
-        sys.exit(_INTERRUPTED)
+        return INTERRUPTED
     except typer.TyperException as error:
         message = error.format_message().removesuffix(".")
-        typer.echo(f"error: {message}; see transship --help", err=True)
-        sys.exit(_ERROR)
-    sys.exit(code)
+        sys.stderr.write(f"error: {message}; see transship --help\n")
+        return _ERROR
+    return int(code or 0)

@@ -1,11 +1,11 @@
 """The command that turns another tool's configuration file into ours: migrate."""
 
-import sys
 from pathlib import Path
 
 from transship.exits import Exit
 from transship.files import replace_file
 from transship.invocation import LOG
+from transship.streams import write_document
 from transship_planner.config.loader import STDIN, STDIN_NAME, read_path, read_stdin
 from transship_planner.errors import ConfigError, Finding, Mark
 from transship_planner.migrate import Migration, Options, Tool
@@ -30,7 +30,7 @@ def migrate(
     for note in migration.notes:
         LOG.warning("%s", note)
     if out is None:
-        sys.stdout.write(migration.text)
+        write_document(migration.text)
     else:
         _write(out, migration.text)
         _tell(migration, out)
@@ -42,12 +42,10 @@ def _name(file: str) -> str:
 
 
 def _read(file: str) -> bytes:
-    if file == STDIN:
-        return read_stdin()
     try:
-        return read_path(file)
+        return read_stdin() if file == STDIN else read_path(file)
     except OSError as error:
-        raise ConfigError(Finding(Mark(file, 1, 1), f"the file cannot be read: {error.strerror}")) from None
+        raise ConfigError(Finding(Mark(_name(file), 1, 1), f"the file cannot be read: {error.strerror}")) from None
 
 
 def _tell(migration: Migration, out: Path) -> None:

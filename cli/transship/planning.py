@@ -4,7 +4,7 @@ import json
 import secrets
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from transship import lifecycles
@@ -12,6 +12,7 @@ from transship.exits import Exit, most_specific, of_plan
 from transship.files import replace_file
 from transship.invocation import LOG, Invocation, now
 from transship.policies import policies_of
+from transship.streams import write_document
 from transship.versions import tool_version
 from transship.wiring import load_config, registries, state_store
 from transship_planner.config import config_digest
@@ -70,7 +71,7 @@ async def check(invocation: Invocation, *, missing: bool, form: str, state_file:
         store = state_store(desired, state_file)
         saved = await make_plan(desired, opened, missing=missing, store=store, contents=False)
     if form == "json":
-        sys.stdout.write(json.dumps(as_findings(saved.plan), indent=2, ensure_ascii=False) + "\n")
+        write_document(json.dumps(as_findings(saved.plan), indent=2, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(render_findings(saved.plan))
     return most_specific(of_plan(saved.plan), Exit.PENDING if saved.plan.pending else Exit.OK)
@@ -90,13 +91,21 @@ async def make_plan(
     urgent = tuple(Reference.parse(text) for text in ignored)
     judge = await lifecycles.find_judge(desired, opened)
     policies = policies_of(judge, state, keeps_state=store is not None, ignored=urgent)
-    observed = await observe(desired, opened, missing=missing, contents=contents, policies=policies)
+    records = {record.target: record for record in state.records} if state else {}
+    observed = await observe(
+        desired,
+        opened,
+        missing=missing,
+        contents=contents,
+        policies=policies,
+        unrecorded=_not_in(records) if store and contents and not missing else None,
+    )
     circumstances = Circumstances(
         tool_version=tool_version(),
         config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),
         mode=Mode(missing=missing),
         state=StatePin(lineage=state.lineage, serial=state.serial) if state else StatePin(nonce=secrets.token_hex(16)),
-        recorded={record.target: record.target_digest for record in state.records} if state else {},
+        records=records if store else None,
         warnings=(*bypasses(observed.sightings, urgent), *moved_tags(observed, state.records if state else ())),
         judge=judge,
         lines={entry.name: entry.mark.line for entry in desired.entries},
@@ -104,12 +113,16 @@ async def make_plan(
     return save(diff(observed, circumstances), created_at=now())
 
 
+def _not_in(records: Container[Reference]) -> Callable[[Reference], bool]:
+    return lambda target: target not in records
+
+
 def print_plan(saved: PlanFile, form: str) -> None:
     """Print a plan in the form that was asked for."""
     match form:
         case "json":
             document = json.loads(encode(saved))
-            sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            write_document(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
         case "markdown":
             sys.stdout.write(render_markdown(saved.plan, digest=str(saved.digest)))
         case _:

@@ -11,6 +11,7 @@ from transship_planner.config import load
 from transship_planner.desired import Desired, ImageScope, RegistryScope, RepositoryScope
 from transship_planner.errors import MissingConfigError
 from transship_registry.hosts import DEFAULT_PATIENCE
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.reference import Repository
 from transship_registry.registries import Registries, open_registries
 from transship_state.filestore import FileStore
@@ -49,6 +50,7 @@ async def registries(desired: Desired | None, *, outage_s: float = 0.0) -> Async
         targets=set(_targets(desired)) if desired else (),
         target_prefixes=set(_prefixes(desired)) if desired else (),
         chunk_max=desired.blob_limit if desired else 0,
+        layout_links=desired.layout_links if desired else LayoutLinks.COPY,
         patience=desired.patience if desired else DEFAULT_PATIENCE,
         outage_s=outage_s,
     ) as opened:

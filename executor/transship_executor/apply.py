@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from transship_executor.changing import Changer
-from transship_executor.copying import Job
 from transship_executor.errors import ConflictError
+from transship_executor.job import Job
 from transship_executor.outcome import Outcome, Result, Status
 from transship_executor.pacing import Pacing
 from transship_executor.slots import Slots
@@ -32,7 +32,11 @@ class Recorder(Protocol):
     """Whoever keeps a record of what was applied."""
 
     def record(self, result: Result) -> None:
-        """Record a change that is done; returns only when the record is safe."""
+        """Record a change that is done; returns only when the record is safe, if anything was written for it."""
+        ...
+
+    def close(self) -> None:
+        """Make safe what is not yet; called once, when no change is under way any more."""
         ...
 
 
@@ -68,7 +72,7 @@ async def apply(
     # Whoever waits for a quota gives up its place, and then there have to be others to take it.
     at_work = len(plan.pending) if any(change.ratelimit for change in plan.pending) else images_at_once
     async with Sources(registry, plan.pending) as sources:
-        run = _Run(Changer(registry, sources, pacing), sources, watcher, recorder)
+        run = _Run(Changer(registry, sources, pacing, plan.pending), sources, watcher, recorder)
 
         async def carry_out(change: Change) -> None:
             await run.carry_out(change)
@@ -78,8 +82,8 @@ async def apply(
         try:
             await for_each(by_content(plan.pending), slots.holding(carry_out), at_work)
         except asyncio.CancelledError:
-            return run.outcome(plan, interrupted=True)
-        return run.outcome(plan, interrupted=False)
+            return run.ended(plan, interrupted=True)
+        return run.ended(plan, interrupted=False)
 
 
 class _Entries:
@@ -107,8 +111,10 @@ class _Run:
         self._recorder = recorder
         self._results: dict[str, Result] = {}
 
-    def outcome(self, plan: Plan, *, interrupted: bool) -> Outcome:
-        """Return how far the run came."""
+    def ended(self, plan: Plan, *, interrupted: bool) -> Outcome:
+        """Return how far the run came, when all is recorded."""
+        if self._recorder is not None:
+            self._recorder.close()
         return Outcome(self.results(plan.changes), interrupted)
 
     def results(self, changes: Iterable[Change]) -> tuple[Result, ...]:
@@ -128,12 +134,7 @@ class _Run:
     async def _attempt(self, change: Change) -> Result:
         if change.action not in WRITING or change.after is None or change.source_digest is None:
             return Result(change, Status.FAILED, _unknown(change))
-        job = Job(
-            change.source.repository,
-            change.target.repository,
-            change.include_external,
-            lambda count: self._watcher.bytes_sent(change, count),
-        )
+        job = Job.of(change, lambda count: self._watcher.bytes_sent(change, count))
         try:
             status, message = await self._changer.make(change, job), ""
         except ConflictError as error:

@@ -5,16 +5,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from transship_executor.copying import Copier, Job
+from transship_executor.copying import Copier
 from transship_executor.errors import ConflictError
+from transship_executor.job import Job
 from transship_executor.outcome import Traffic
+from transship_executor.putting import Putter
 from transship_executor.sources import Sources
 from transship_planner.plans.plan import Attachment, Change
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
-from transship_registry.ports import RegistryWriter
+from transship_registry.ports import RegistryReader
 from transship_registry.reference import Repository
-from transship_registry.referrers.refused import RefusedArtifactPolicy, is_artifact_refusal
+from transship_registry.referrers.index import named_by
+from transship_registry.referrers.lists import Referrer
 
 _Subject: TypeAlias = tuple[Repository, Digest]
 
@@ -26,10 +29,11 @@ class Attacher:
     what it lacks, so that the others find it there.
     """
 
-    def __init__(self, registry: RegistryWriter, sources: Sources, copier: Copier) -> None:
+    def __init__(self, registry: RegistryReader, sources: Sources, copier: Copier, putter: Putter) -> None:
         self._registry = registry
         self._sources = sources
         self._copier = copier
+        self._putter = putter
         self._locks: defaultdict[_Subject, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def lacks_any(self, change: Change) -> bool:
@@ -48,8 +52,11 @@ class Attacher:
         written = False
         for subject, wanted in _by_subject(change):
             async with self._locks[subject]:
-                for each in await self._absent(subject, wanted):
-                    written |= await self._bring(each, change, job)
+                absent = await self._absent(subject, wanted)
+                unlisted = list[Referrer | None]()
+                for each in absent:
+                    written |= await self._bring(each, job, unlisted)
+                await self._putter.keep_lists(subject[0], unlisted, job)
         return written
 
     async def _absent(self, subject: _Subject, wanted: Iterable[Attachment]) -> list[Attachment]:
@@ -66,24 +73,20 @@ class Attacher:
         place = each.target.tag(each.tag)
         descriptor = await self._registry.head_manifest(place)
         found = descriptor.digest if descriptor else None
-        if found not in {each.digest, each.before}:
+        if found != each.digest and named_by(each.tag, found) != named_by(each.tag, each.before):
             raise ConflictError(place, str(each.before or "absent"), str(found or "absent"))
         return found == each.digest
 
-    async def _bring(self, each: Attachment, change: Change, job: Job) -> bool:
-        """Copy one manifest with all below it; False when the target refused it and that is no error."""
+    async def _bring(self, each: Attachment, job: Job, unlisted: list[Referrer | None]) -> bool:
+        """Copy one manifest with all below it, to be listed then; False when the target refused it, and may."""
         place = each.target.tag(each.tag) if each.tag else each.target.at(each.digest)
         try:
             with job.between(each.source, each.target) as moving:
                 manifest = await self._sources.get_manifest(each.source.at(each.digest))
                 await self._copier.bring(moving, manifest)
-                await self._registry.put_manifest(place, manifest)
+                unlisted.append(await self._putter.put(place, manifest))
         except RegistryError as error:
-            policy = RefusedArtifactPolicy(change.refused)
-            if policy is RefusedArtifactPolicy.FAIL or not is_artifact_refusal(error):
-                raise
-            if policy is RefusedArtifactPolicy.WARN:
-                job.warnings.append(f"{change.target}: left behind: {error}")
+            job.leave_behind(error)
             return False
         job.traffic += Traffic(manifests=1)
         return True

@@ -1,6 +1,7 @@
 """Run a shell command with everything that it starts: for a limited time, and with its output cut into lines."""
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -100,7 +101,17 @@ class _Running:
         os.set_blocking(self._output.fileno(), False)
         self._loop.add_reader(self._output.fileno(), self._read)
         self._waiter = threading.Thread(target=self._wait, name="transship-hook", daemon=True)
-        self._waiter.start()
+        try:
+            self._waiter.start()
+        except RuntimeError:  # Python's words for a thread that the system refuses; the shell is not to outlive that
+            self._end_unwatched()
+            raise OSError(errno.EAGAIN, "the system starts no more threads") from None
+
+    def _end_unwatched(self) -> None:
+        self._signal(signal.SIGKILL)
+        self._loop.remove_reader(self._output.fileno())
+        self._output.close()
+        self._shell.wait()
 
     def _wait(self) -> None:
         """Wait for the shell without reaping it: as long as it is a zombie, its group's number is nobody else's."""

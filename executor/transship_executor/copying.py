@@ -7,12 +7,14 @@ rest crosses the wire (architecture §5, §11).
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from transship_executor.job import Job
 from transship_executor.outcome import Traffic
+from transship_executor.putting import Putter
 from transship_executor.sources import Sources
 from transship_planner.asking import for_each
 from transship_planner.plans.forecast import store_of
@@ -20,48 +22,29 @@ from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import RegistryWriter
 from transship_registry.reference import Repository
+from transship_registry.referrers.lists import Referrer
 
 _Content: TypeAlias = tuple[str, Digest]
 
 
-@dataclass(slots=True)
-class Job:
-    """One image on its way from `source` to `target`, and what it has moved so far.
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """All parts of one manifest, and those that were put and have to be listed as referrers."""
 
-    `on_bytes` is told of every piece that is sent; `approved` is the image's manifest, once it has been fetched. What
-    the target said it had, and then did not know, is `doubted`: it is sent again whatever the target says; with
-    `doubt_all`, so is everything.
-    """
+    all: Mapping[Digest, Descriptor]
+    unlisted: list[Referrer | None] = field(default_factory=list["Referrer | None"])
 
-    source: Repository
-    target: Repository
-    include_external: bool = False
-    on_bytes: Callable[[int], None] = field(default=lambda _: None)
-    traffic: Traffic = Traffic()
-    doubted: frozenset[Digest] = frozenset()
-    doubt_all: bool = False
-    warnings: list[str] = field(default_factory=list[str])
-    approved: Manifest | None = None
-
-    def doubts(self, digest: Digest) -> bool:
-        """Whether the target is not to be believed when it says that it has this."""
-        return self.doubt_all or digest in self.doubted
-
-    @contextmanager
-    def between(self, source: Repository, target: Repository) -> Generator["Job"]:
-        """Go another way with the same job; what that moves counts here, however it ends."""
-        moving = replace(self, source=source, target=target, traffic=Traffic())
-        try:
-            yield moving
-        finally:
-            self.traffic += moving.traffic
+    def subject_of(self, manifest: Manifest) -> Descriptor | None:
+        """Return the part that is the subject of another one; a digest cannot be part of what it depends on."""
+        return self.all.get(manifest.subject.digest) if manifest.subject else None
 
 
 class Copier:
     """The copying of one run; it knows what this run has already brought where."""
 
-    def __init__(self, registry: RegistryWriter, sources: Sources) -> None:
+    def __init__(self, registry: RegistryWriter, sources: Sources, putter: Putter) -> None:
         self._registry = registry
+        self._putter = putter
         self._sources = sources
         self._locks: defaultdict[_Content, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._holders: defaultdict[_Content, dict[Repository, None]] = defaultdict(dict)
@@ -76,28 +59,42 @@ class Copier:
                 await self._bring_parts(job, manifest)
                 self._complete.add(content)
 
+    async def bring_manifest(self, job: Job, manifest: Descriptor) -> None:
+        """Make a manifest present in the target repository, with everything that it points at."""
+        parts = _Parts({})
+        await self._bring_manifest(job, manifest, parts)
+        await self._putter.keep_lists(job.target, parts.unlisted, job)
+
     async def _bring_parts(self, job: Job, manifest: Manifest) -> None:
-        parts = {part.digest: part for part in (*manifest.blobs, *manifest.children) if self._is_wanted(job, part)}
-        await for_each(parts.values(), lambda part: self._bring_part(job, part))
+        wanted = (part for part in (*manifest.blobs, *manifest.children) if self._is_wanted(job, part))
+        parts = _Parts({part.digest: part for part in wanted})
+        await for_each(parts.all.values(), lambda part: self._bring_part(job, part, parts))
+        await self._putter.keep_lists(job.target, parts.unlisted, job, parts=True)
 
     @staticmethod
     def _is_wanted(job: Job, part: Descriptor) -> bool:
         return job.include_external or not part.is_external
 
-    async def _bring_part(self, job: Job, part: Descriptor) -> None:
+    async def _bring_part(self, job: Job, part: Descriptor, parts: "_Parts") -> None:
         if part.is_manifest:
-            await self._bring_manifest(job, part)
+            await self._bring_manifest(job, part, parts)
         else:
             await self._bring_blob(job, part)
 
-    async def _bring_manifest(self, job: Job, part: Descriptor) -> None:
+    async def _bring_manifest(self, job: Job, part: Descriptor, parts: "_Parts") -> None:
+        """Bring one of the parts with all below it, after the one that is its subject.
+
+        GitLab takes no attestation before the image that it is about (https://github.com/moby/buildkit/issues/7007).
+        """
         content = (str(job.target), part.digest)
         async with self._locks[content]:
             if await self._is_stored(job, part.digest):
                 return
             manifest = await self._sources.get_manifest(job.source.at(part.digest))
             await self._bring_parts(job, manifest)
-            await self._registry.put_manifest(job.target.at(part.digest), manifest)
+            if (subject := parts.subject_of(manifest)) is not None:
+                await self._bring_manifest(job, subject, parts)
+            parts.unlisted.append(await self._putter.put(job.target.at(part.digest), manifest))
             job.traffic += Traffic(manifests=1)
             self._stored.add(content)
 

@@ -1,11 +1,11 @@
 """Write what was applied into the state, one change after the other, each before it counts as done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from transship_executor.outcome import Result
-from transship_planner.plans.plan import StatePin
+from transship_executor.outcome import Result, Status
+from transship_planner.plans.plan import Change, StatePin, Version
 from transship_registry.digest import Digest
-from transship_state.document import Record, State
+from transship_state.document import Origin, Record, State
 from transship_state.errors import LineageError
 from transship_state.filestore import FileStore
 
@@ -21,30 +21,51 @@ class StateRecorder:
         self._plan = plan
         self._tool_version = tool_version
         self._now = now
+        self._known = {record.target: record for record in state.records}
+        self._sights = state.first_sights()
+        self._found: list[Record] = []
 
     def record(self, result: Result) -> None:
-        """Record that the target is as planned; raises `StateError` when that cannot be written."""
+        """Record that the target is as planned; raises `StateError` when that cannot be written.
+
+        What was written is recorded before this returns. What was so already is recorded with it, or by `close`: the
+        next run would find it again.
+        """
         change = result.change
         assert change.after is not None
         assert change.source_digest is not None
-        known = {record.target: record for record in self._state.records}.get(change.target)
+        known = self._known.get(change.target)
+        if result.status is Status.DONE:
+            self._write([*self._found, self._record(change, change.after, change.source_digest, Origin.APPLIED)])
+        elif known is None or not known.says(change.source, change.source_digest, change.after.digest):
+            self._found.append(self._record(change, change.after, change.source_digest, Origin.FOUND))
+
+    def close(self) -> None:
+        """Write what is not written yet; raises `StateError`."""
+        if self._found:
+            self._write(self._found)
+
+    def _record(self, change: Change, after: Version, source_digest: Digest, origin: Origin) -> Record:
         now = self._now()
-        unmoved = known is not None and known.source_digest == change.source_digest
-        seen_before = self._state.first_seen(change.source, change.source_digest)
-        record = Record(
+        return Record(
             target=change.target,
             source=change.source,
-            source_digest=change.source_digest,
-            target_digest=change.after.digest,
-            media_type=change.after.media_type,
+            source_digest=source_digest,
+            target_digest=after.digest,
+            media_type=after.media_type,
             entry=change.entry,
             plan=self._plan,
-            first_seen=known.first_seen if known is not None and unmoved else seen_before or now,
+            first_seen=self._sights.setdefault((change.source, source_digest), now),
             applied=now,
             platforms=change.platforms,
+            origin=origin,
         )
-        self._state = self._state.with_records((record,), self._tool_version)
+
+    def _write(self, records: Sequence[Record]) -> None:
+        self._state = self._state.with_records(records, self._tool_version)
         self._store.write(self._state)
+        self._known |= {record.target: record for record in records}
+        self._found = []
 
 
 def begin(store: FileStore, pin: StatePin, *, tool_version: str) -> State:

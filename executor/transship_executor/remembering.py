@@ -1,31 +1,71 @@
-"""Remember in the state what a plan leaves where it is: since when its content has been at the source (`min_age`)."""
+"""Enter into the state what a plan has seen and leaves as it is: tags that are as wanted, and those that wait."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+from transship_planner.plans.found import unpack
 from transship_planner.plans.plan import Plan
+from transship_planner.plans.planfile import PlanFile
 from transship_registry.digest import Digest
 from transship_registry.reference import Reference
-from transship_state.document import Seen, State
+from transship_state.document import Origin, Record, Seen, State, parse_moment, rfc3339
 from transship_state.filestore import FileStore
 
 
-def remember(store: FileStore, state: State, plan: Plan, *, tool_version: str, now: str) -> State:
-    """Write the first sight of each change that is held or blocked, and return the state as it is then.
+def remember(store: FileStore, state: State, saved: PlanFile, *, tool_version: str, now: str) -> State:
+    """Write what the plan has seen, and return the state as it is then; the caller holds the lock.
 
-    The caller holds the lock. Nothing is written when the state knows it all already. Raises `StateError`.
+    It is written even when the state knows it all already: who cannot write is to learn that before anything is
+    pushed. Raises `StateError`.
     """
-    seen = tuple(sorted(_seen(state, plan, now), key=lambda each: str(each.source)))
-    if seen == state.seen:
+    after = entered(state, saved, tool_version=tool_version, now=now)
+    if after is state:
+        after = state.with_records((), tool_version)
+    store.write(after)
+    return after
+
+
+def has_to_remember(state: State | None, saved: PlanFile) -> bool:
+    """Tell whether there is something to write for a plan that changes nothing: a state, too, where there is none."""
+    return state is None or entered(state, saved, tool_version="", now="") is not state
+
+
+def entered(state: State, saved: PlanFile, *, tool_version: str, now: str) -> State:
+    """Return the state that also knows what the plan has seen; the very same one when it knows all that already."""
+    records = tuple(_found(state, saved, now))
+    seen = tuple(sorted(_seen(state, saved.plan, now), key=lambda each: str(each.source)))
+    if not records and seen == state.seen:
         return state
-    state = state.with_seen(seen, tool_version)
-    store.write(state)
-    return state
+    return state.with_records(records, tool_version, seen=seen)
 
 
-def has_to_remember(state: State | None, plan: Plan) -> bool:
-    """Tell whether a plan may give cause to write what was seen."""
-    return any(not change.action.is_pending for change in plan.changes) or bool(state and state.seen)
+def _found(state: State, saved: PlanFile, now: str) -> Iterator[Record]:
+    """Yield a record for each tag that the plan found as wanted, unless the state knows it, or knows better.
+
+    A plan for an earlier serial than the state has by now knows less than the state.
+    """
+    known = {record.target: record for record in state.records}
+    sights = state.first_sights()
+    is_current = saved.plan.state.serial == state.serial
+    when = parse_moment(saved.created_at)
+    for each in unpack(saved.plan.found):
+        before = known.get(each.target)
+        if before is not None and (not is_current or before.says(each.source, each.source_digest, each.target_digest)):
+            continue
+        yield Record(
+            target=each.target,
+            source=each.source,
+            source_digest=each.source_digest,
+            target_digest=each.target_digest,
+            media_type=each.media_type,
+            entry=each.entry,
+            plan=saved.digest,
+            # The file's own time is not covered by its digest, and may not make anything older than it is (`min_age`).
+            first_seen=sights.get((each.source, each.source_digest), now),
+            applied=rfc3339(when) if when else now,
+            platforms=each.platforms,
+            origin=Origin.FOUND,
+        )
 
 
 def _seen(state: State, plan: Plan, now: str) -> Iterator[Seen]:

@@ -14,6 +14,7 @@ from transship_planner.names.backup import BackupRule
 from transship_planner.names.targetname import TargetName
 from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference, Repository
@@ -89,6 +90,16 @@ class PlatformRule:
     index_only: bool = False
 
 
+class MissingAttestations(Enum):
+    """What becomes of an image whose index lists an attestation that the source does not have, as behind some proxies.
+
+    FAIL: it is a problem of its tag. SKIP: the image is mirrored under a new index without that attestation.
+    """
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 @dataclass(frozen=True, slots=True)
 class ReferrerFilter:
     """A referrer passes when artifact type and every annotation match; an empty annotation value means "present"."""
@@ -104,6 +115,7 @@ class CopyRules:
     comparison: Comparison = Comparison.DIGEST
     immutable_tags: tuple[TagPattern, ...] = ()
     platforms: PlatformRule = PlatformRule()
+    missing_attestations: MissingAttestations = MissingAttestations.FAIL
     media_types: tuple[str, ...] = DEFAULT_MEDIA_TYPES
     include_external: bool = False
     force_recursive: bool = False
@@ -232,6 +244,7 @@ class Desired:
     cache_count: int = 0
     cache_time_s: float = 0.0
     blob_limit: int = 0
+    layout_links: LayoutLinks = LayoutLinks.COPY
     patience: Patience = DEFAULT_PATIENCE
     post_sync: tuple[Hook, ...] = ()
     state: str = ""

@@ -57,5 +57,9 @@ class StalePlanError(PlanError):
     """A plan that was made against another world: expired, another configuration, another state."""
 
 
+class ForeignPlanError(PlanError):
+    """A plan that does what the configuration could not have planned, or that contradicts itself."""
+
+
 class UnsafePlanError(PlanError):
     """A plan that a safety limit or a policy refuses."""

@@ -15,9 +15,9 @@ from transship_planner.observation.observed import Restraint, Trouble, Wish
 from transship_planner.policies.quarantine import age
 from transship_planner.tags.tagrules import Explanation
 from transship_registry.digest import Digest
-from transship_registry.errors import InvalidReferenceError, TransshipError
+from transship_registry.errors import IncompleteListError, InvalidReferenceError, TransshipError
 from transship_registry.inventory import Inventory, InventorySource
-from transship_registry.ports import TagList
+from transship_registry.ports import TagList, WholeTagList
 from transship_registry.reference import Reference, Repository
 
 ListTags: TypeAlias = Callable[[Repository], Awaitable[TagList]]
@@ -134,11 +134,11 @@ class _Question:
         is_source = _is_tag(scope.source, self.reference)
         if not (is_source or self.reference.repository == scope.target.repository):
             return []
-        listed = await self._listed(scope.source.repository) if self.entry.os_normalize else TagList(())
+        listed = await self._listed(scope.source.repository) if self.entry.os_normalize else WholeTagList(())
         if isinstance(listed, str):
             return [self._unknown(Role.SOURCE if is_source else Role.TARGET, listed)]
         digests = await self._twins(scope.source.repository, [scope.target.identifier], listed)
-        name = name_target(self.entry, scope.source, scope.target.repository, listed.tags, digests)
+        name = name_target(self.entry, scope.source, scope.target.repository, listed, digests)
         if not is_source and self.reference != name.target:
             return []
         role = Role.SOURCE if is_source else Role.TARGET
@@ -166,20 +166,22 @@ class _Question:
             return [self._unknown(role, listed)]
         dates = await self.dates.for_selection(scope.selection, scope.source, listed.tags)
         candidates = [self.reference.identifier] if role is Role.SOURCE else listed.tags
-        known = _Known(listed.tags, dates, await self._twins(scope.source, candidates, listed))
+        known = _Known(listed, dates, await self._twins(scope.source, candidates, listed))
         asked = candidates if role is Role.SOURCE else list(self._mirrored_here(scope, known))
         return [self._reason(scope, role, tag, known) for tag in asked or [self.reference.identifier]]
 
-    async def _twins(self, repository: Repository, candidates: Sequence[str], listed: TagList) -> Mapping[str, Digest]:
+    async def _twins(
+        self, repository: Repository, candidates: Sequence[str], listed: WholeTagList
+    ) -> Mapping[str, Digest]:
         if not self.entry.os_normalize:
             return {}
-        return await twin_digests(self.witnesses.head, repository, candidates, listed.tags)
+        return await twin_digests(self.witnesses.head, repository, candidates, listed)
 
     def _mirrored_here(self, scope: RepositoryScope, known: "_Known") -> Iterator[str]:
         """Find the source tags that are called this at the target."""
-        for tag in known.tags:
+        for tag in known.listed.tags:
             try:
-                name = name_target(self.entry, scope.source.tag(tag), scope.target, known.tags, known.digests)
+                name = name_target(self.entry, scope.source.tag(tag), scope.target, known.listed, known.digests)
             except InvalidReferenceError:  # what has no name at the target has not this one
                 continue
             if name.target == self.reference:
@@ -187,10 +189,10 @@ class _Question:
 
     def _reason(self, scope: RepositoryScope, role: Role, tag: str, known: "_Known") -> Reason:
         source = scope.source.tag(tag)
-        explanation = scope.selection.explain(tag, known.tags, known.dates)
-        obstacles = tuple(filter(None, (scope.selection.shortage(known.tags), self._list_of_referrers(tag))))
+        explanation = scope.selection.explain(tag, known.listed.tags, known.dates)
+        obstacles = tuple(filter(None, (scope.selection.shortage(known.listed.tags), self._list_of_referrers(tag))))
         try:
-            name = name_target(self.entry, source, scope.target, known.tags, known.digests)
+            name = name_target(self.entry, source, scope.target, known.listed, known.digests)
         except InvalidReferenceError as error:
             return Reason(self.entry, role, source, None, selected=False, explanation=explanation, notes=(str(error),))
         is_it = role is Role.SOURCE or name.target == self.reference
@@ -226,20 +228,21 @@ class _Question:
         source, target = (self.reference, None) if role is Role.SOURCE else (None, self.reference)
         return Reason(self.entry, role, source, target, selected=False, notes=(note,))
 
-    async def _listed(self, repository: Repository) -> TagList | str:
+    async def _listed(self, repository: Repository) -> WholeTagList | str:
         """Return the tags of a repository, or why they are not known."""
         try:
-            listed = await self.witnesses.list_tags(repository)
+            return (await self.witnesses.list_tags(repository)).whole("tag list")
+        except IncompleteListError as error:
+            return f"{repository}: {error}"
         except TransshipError as error:
             return str(error)
-        return listed if listed.complete else f"{repository}: the tag list is incomplete: {listed.problem}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What is known of a source repository: its tags, and dates and digests as far as rules depend on them."""
 
-    tags: Sequence[str]
+    listed: WholeTagList
     dates: Mapping[str, datetime]
     digests: Mapping[str, Digest]
 

@@ -35,6 +35,14 @@ def decode_json(data: bytes, kind: type[T]) -> T:
         raise msgspec.DecodeError("JSON is nested too deeply") from None
 
 
+def read_as(raw: bytes | msgspec.Raw, kind: type[T]) -> T | None:
+    """Return a member on which nothing depends as `kind`; None when it is anything else, however strange."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def _encode_value(value: object) -> str:
     if type(value) in _PARSERS:
         return str(value)

@@ -12,6 +12,7 @@ Errors branch by what the caller can do about them::
     │   ├── UnsupportedError          this registry, or this content, cannot do that
     │   ├── MissingContentError       a manifest was refused for content that it points at; bring that first
     │   └── LayoutError               an OCI image layout cannot be read; it is never overwritten
+    ├── IncompleteListError           a list of tags or repositories broke off; nothing may be concluded from it
     ├── ContentError                  bytes that are not what their digest, size or media type promised
     ├── HostConfigError               a registry's settings cannot be used (certificate, key, login)
     ├── ConfigError                   (planner) fix the configuration file
@@ -108,6 +109,10 @@ class MissingContentError(RegistryError):
 
 class LayoutError(RegistryError):
     """An OCI image layout that cannot be read, locked or written."""
+
+
+class IncompleteListError(TransshipError):
+    """A list of tags or repositories that broke off, where only the whole of it would do."""
 
 
 class ContentError(TransshipError):

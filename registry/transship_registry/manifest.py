@@ -4,9 +4,9 @@ A digest is always of the received bytes; nothing is re-serialised on its way fr
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, cast
+from typing import Final, cast
 
 import msgspec
 
@@ -21,9 +21,14 @@ from transship_registry.mediatypes import (
     manifest_kind,
 )
 from transship_registry.platform import Platform
+from transship_registry.sizes import LARGEST, Size
 
 MANIFEST_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of the largest manifest that is read (semantics B13.16)."""
+
+
+_REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
+_REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 
 
 class PlatformFields(msgspec.Struct, frozen=True):
@@ -40,7 +45,7 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
 
     media_type: str
     digest: Digest
-    size: Annotated[int, msgspec.Meta(ge=0)]
+    size: Size
     artifact_type: str | None = None
     annotations: dict[str, str] | None = None
     platform: PlatformFields | None = None
@@ -59,6 +64,16 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     def is_manifest(self) -> bool:
         """Whether the content is a manifest or an index of a kind that we know."""
         return manifest_kind(self.media_type) is not None
+
+    @property
+    def is_attestation(self) -> bool:
+        """Whether this is what buildkit lists beside an image: provenance or an SBOM, itself for no platform.
+
+        https://docs.docker.com/build/metadata/attestations/attestation-storage/
+        """
+        platform, notes = self.normalised_platform, self.annotations or {}
+        is_for_none = platform is None or "unknown" in {platform.os, platform.architecture}
+        return is_for_none and self.is_manifest and not notes.keys().isdisjoint({_REFERENCE_TYPE, _REFERENCE_DIGEST})
 
     @property
     def is_external(self) -> bool:
@@ -122,6 +137,7 @@ class Manifest:
                 else "transship copies Docker schema 2 and OCI manifests and indexes",
             )
         _refuse_ambiguity(kind, view, where)
+        _refuse_sizes(view, where)
         return cls(
             raw=raw,
             media_type=media_type,
@@ -162,8 +178,12 @@ class Manifest:
         return next((child for child in self.children if best and child.normalised_platform == best), None)
 
 
-def reduce_index(index: Manifest, wanted: tuple[Platform, ...], *, where: str) -> Manifest:
+def reduce_index(
+    index: Manifest, wanted: tuple[Platform, ...], *, where: str, without: Collection[Digest] = ()
+) -> Manifest:
     """Return the index with only the children of the `wanted` platforms, built deterministically from `index`.
+
+    With no platform given, all children are wanted; those of `without` are left out in any case.
 
     Children keep the source's order and their descriptors as they are, and so do all members of the document other than
     `manifests`. The same source and platforms always give the same bytes, so that the result can be compared by its
@@ -172,9 +192,11 @@ def reduce_index(index: Manifest, wanted: tuple[Platform, ...], *, where: str) -
     document that cannot be written again.
     """
     chosen = {str(child.digest) for platform in wanted for child in _required_children(index, platform, where)}
+    left_out = frozenset(map(str, without))
     try:
         document = json.loads(index.raw)
-        kept = [child for child in document["manifests"] if _belongs(child, chosen)]
+        asked = [child for child in document["manifests"] if not wanted or _belongs(child, chosen)]
+        kept = [child for child in asked if child["digest"] not in left_out]
         if len(kept) == len(document["manifests"]):
             return index
         document["manifests"] = kept
@@ -212,7 +234,7 @@ def _required_children(index: Manifest, wanted: Platform, where: str) -> tuple[D
 
 def _belongs(child: Mapping[str, object], chosen: set[str]) -> bool:
     annotations = cast(Mapping[str, object], child.get("annotations") or {})
-    subject = annotations.get("vnd.docker.reference.digest")
+    subject = annotations.get(_REFERENCE_DIGEST)
     return child["digest"] in chosen or subject in chosen
 
 
@@ -243,6 +265,18 @@ def _refuse_ambiguity(kind: ManifestKind, view: _ManifestView, where: str) -> No
         raise ContentError(f"{where}: the index has a config or layers too; refusing to guess what it is")
     if kind is ManifestKind.IMAGE and view.manifests:
         raise ContentError(f"{where}: the image manifest lists manifests too; refusing to guess what it is")
+
+
+def _refuse_sizes(view: _ManifestView, where: str) -> None:
+    """Refuse what nobody can have: sizes that are numbers each, and none together."""
+    parts = (
+        *(view.manifests or ()),
+        *(view.layers or ()),
+        *(view.blobs or ()),
+        *((view.config,) if view.config else ()),
+    )
+    if sum(part.size for part in parts) > LARGEST:
+        raise ContentError(f"{where}: the sizes in the manifest add up to more than {LARGEST} bytes")
 
 
 def _guess_media_type(view: _ManifestView, content_type: str) -> str:

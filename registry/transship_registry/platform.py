@@ -89,9 +89,15 @@ class Platform:
         return _variant_number(other) <= _variant_number(self) if self.variant != other.variant else True
 
     def best(self, offered: Iterable[Self]) -> Self | None:
-        """Return the best of the `offered` platforms that we run: the equal one, else the highest variant."""
-        candidates = [platform for platform in offered if self.runs(platform)]
-        return max(candidates, key=lambda other: (other.variant == self.variant, _variant_number(other)), default=None)
+        """Return the best of the `offered` platforms that we run: the equal one, else the highest variant.
+
+        Of several OS versions that is the very one that we name, else the first.
+        """
+
+        def rank(other: Self) -> tuple[bool, float, bool]:
+            return other.variant == self.variant, _variant_number(other), other.os_version == self.os_version
+
+        return max(filter(self.runs, offered), key=rank, default=None)
 
     @property
     def any_version(self) -> Self:

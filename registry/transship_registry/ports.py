@@ -1,16 +1,17 @@
 """The two ports through which the house sees registries and layouts: reading, and writing."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from transship_registry.digest import Digest
+from transship_registry.errors import IncompleteListError
 from transship_registry.inventory import Inventory
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.lists import ReferrerList
+from transship_registry.referrers.lists import Referrer, ReferrerList
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,28 @@ class TagList:
     """The tags of a repository in the registry's order.
 
     `complete` is False when the listing broke after some pages: such a list may be read, but nothing may be deleted or
-    called absent because of it. `problem` says why.
+    called absent because of it. `problem` says why. `warnings` say what else is wrong with it: what is no name is left
+    out, and the others count.
     """
 
     tags: tuple[str, ...]
     complete: bool = True
     problem: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def whole(self, what: str) -> "WholeTagList":
+        """Return the list for what rests on its being complete; raises `IncompleteListError`, which calls it `what`."""
+        if not self.complete:
+            raise IncompleteListError(f"the {what} is incomplete: {self.problem}")
+        return WholeTagList(self.tags, warnings=self.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTagList(TagList):
+    """A list that did not break off; what is concluded from a name that is missing takes this type.
+
+    Only `TagList.whole` makes one.
+    """
 
 
 class RegistryReader(Protocol):
@@ -80,7 +97,8 @@ class RegistryReader(Protocol):
     async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
         """List the manifests whose subject is `digest`, of one artifact type if it is given.
 
-        A repository or a subject that is unknown has no referrers.
+        What does not say its type is listed all the same, since only its manifest tells. A repository or a subject that
+        is unknown has no referrers.
         """
         ...
 
@@ -96,8 +114,21 @@ class CatalogueReader(RegistryReader, Protocol):
 class RegistryWriter(RegistryReader, Protocol):
     """Read and write access to registries and OCI image layouts."""
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
-        """Store the manifest's raw bytes under a tag, or by its digest; what it points at must be there already."""
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
+        """Store the manifest's raw bytes under a tag, or by its digest; what it points at must be there already.
+
+        Where there is no referrers API, a manifest with a subject is listed under the referrers tag, too. Without
+        `keep_list` that is the caller's task, by `add_referrers`: the referrer that is not listed yet is returned.
+        """
+        ...
+
+    async def add_referrers(self, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """List manifests that are stored under the referrers tag of their subject, all at once, beside those of others.
+
+        Raises `UnsupportedError` when no list can be kept there: the tag holds something else, or may not be written.
+        """
         ...
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:

@@ -114,11 +114,21 @@ class Reference:
 
 def check_tag(tag: str) -> str:
     """Return `tag` if the grammar allows it; raises `InvalidReferenceError` (distribution-spec § Pull)."""
-    if not _TAG.fullmatch(tag):
+    if not is_tag(tag):
         raise InvalidReferenceError(
             f"tag {tag!r} is malformed: expected up to 128 letters, digits, _ . -, and none of . - first"
         )
     return tag
+
+
+def is_tag(text: str) -> bool:
+    """Whether the grammar allows this as a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def is_repository_path(text: str) -> bool:
+    """Whether the grammar allows this as the name of a repository in a registry (distribution-spec § Pull)."""
+    return len(text) <= _NAME_LIMIT and _PATH.fullmatch(text) is not None
 
 
 def check_registry(name: str) -> str:
@@ -179,7 +189,7 @@ def _registry_repository(text: str, name: str) -> Repository:
     registry = check_registry(first)
     if registry == DOCKER_HUB and "/" not in path:
         path = f"library/{path}"
-    if _PATH.fullmatch(path) and len(path) <= _NAME_LIMIT:
+    if is_repository_path(path):
         return Repository(registry, path)
     if path.lower() != path:
         raise InvalidReferenceError(f"reference {text!r}: repository {path!r} must be lowercase")

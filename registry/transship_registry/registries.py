@@ -1,23 +1,25 @@
 """Registries and image layouts behind one door: each repository's requests go to the place that it names."""
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
+from transship_registry.home import home_folder
 from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience
 from transship_registry.http.limiter import feeding_layout
 from transship_registry.inventory import Inventory
 from transship_registry.layout import LayoutStore
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.login.credentials import CredentialSources
 from transship_registry.login.tls import ssl_context
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, RegistryWriter, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.lists import ReferrerList
+from transship_registry.referrers.lists import Referrer, ReferrerList
 
 
 class Registries:
@@ -70,9 +72,15 @@ class Registries:
         """List the repositories of a registry that has a catalogue."""
         return await self.http.list_repositories(registry)
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
-        """Store the manifest's raw bytes under a tag, or by its digest."""
-        await self._at(reference.repository).put_manifest(reference, manifest)
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
+        """Store the manifest's raw bytes under a tag, or by its digest; see `RegistryWriter.put_manifest`."""
+        return await self._at(reference.repository).put_manifest(reference, manifest, keep_list=keep_list)
+
+    async def add_referrers(self, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """List manifests that are stored under the referrers tag of their subject, all at once."""
+        await self._at(repository).add_referrers(repository, subject, referrers)
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
         """Make a blob of another repository of the same place appear here; False when that cannot be."""
@@ -115,6 +123,7 @@ async def open_registries(
     chunk_max: int = 0,
     patience: Patience = DEFAULT_PATIENCE,
     outage_s: float = 0.0,
+    layout_links: LayoutLinks = LayoutLinks.COPY,
 ) -> AsyncGenerator[Registries, None]:
     """Open all registries and layouts for one run.
 
@@ -122,13 +131,14 @@ async def open_registries(
     login files below `home`. Mirrors never answer for the `targets`, nor below `target_prefixes`. `chunk_max` is the
     largest chunk of an upload, in bytes, that a registry may ask for; 0 is 1 GiB. `patience` is that with hosts which
     have no settings; `outage_s` is for how many seconds a host has to be silent before it is given up for this run.
+    `layout_links` is how blobs get from one layout to another.
     """
     settings = {host.registry: host for host in hosts}
     credentials = CredentialSources(
-        os.environ if environment is None else environment, home or Path.home(), settings, skip_docker_config
+        os.environ if environment is None else environment, home or home_folder(), settings, skip_docker_config
     )
     async with (
-        LayoutStore() as layouts,
+        LayoutStore(links=layout_links) as layouts,
         HttpRegistry(
             settings,
             credentials=credentials,

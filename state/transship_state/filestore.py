@@ -1,43 +1,44 @@
-"""The state file on disk: read, written atomically, and locked while somebody works with it."""
+"""The state file on disk: read, and replaced in one step by whoever holds its lock."""
 
 import contextlib
-import fcntl
-import getpass
 import os
-import socket
-import tempfile
+import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Final
 
 import msgspec
 
-from transship_registry.codec import decode_json, to_builtins
+from transship_registry.codec import decode_json
 from transship_registry.errors import InvalidReferenceError
+from transship_registry.permissions import take_over
+from transship_state.disk import Disk
 from transship_state.document import FORMAT_VERSION, State
-from transship_state.errors import StateError, StateLockedError
+from transship_state.encoding import StateEncoder
+from transship_state.errors import StateError
+from transship_state.lock import ANOTHER_PLACE, locked
+from transship_state.temporary import remove_leftovers, temporary_name
 
-
-class _Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lock: written into the lock file for whoever finds it held."""
-
-    who: str
-    process: int
-    operation: str
-    since: str
+_PRIVATE: Final = 0o600
 
 
 class FileStore:
-    """A state file at `path`, with `path.backup` and `path.lock` beside it."""
+    """A state file at `path`, with `path.backup` and `path.lock` beside it.
 
-    def __init__(self, path: Path) -> None:
+    A `path` that is a symbolic link stays one: all of them are beside the file to which it leads.
+    """
+
+    def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self.path = path
+        self._disk = disk or Disk()
+        self._encoder = StateEncoder()
+        self._kept: os.stat_result | None = None
 
     def read(self) -> State | None:
         """Return the recorded state, None when there is no file yet; raises `StateError`."""
         try:
-            data = self.path.read_bytes()
+            data = _read(os.fspath(self.path))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -46,74 +47,87 @@ class FileStore:
 
     def write(self, state: State) -> None:
         """Replace the file in one step, keeping the previous one as backup; raises `StateError`."""
-        data = msgspec.json.format(msgspec.json.encode(to_builtins(state)), indent=2) + b"\n"
+        data = self._encoder.encode(state)
         try:
-            self._replace(data)
+            self._replace(os.path.realpath(self.path), data)
         except OSError as error:
             raise StateError(
-                f"{self.path}: cannot write the state file: {error.strerror}; what was applied so far is done, "
-                "make room or give rights there and run again"
+                f"{self.path}: cannot write the state file: {error.strerror}; make room or give rights there and run "
+                "again: what was applied so far is done, and is recorded then"
             ) from error
 
     @contextmanager
     def lock(self, operation: str, now: Callable[[], str]) -> Generator[None]:
-        """Hold the state for one operation; raises `StateLockedError` naming the holder.
+        """Hold the state for one operation; raises `StateLockedError` naming the holder, or `StateError`."""
+        with locked(os.fspath(self.path), operation, now, self._disk):
+            remove_leftovers(os.path.realpath(self.path), self._disk)
+            yield
 
-        The kernel gives the lock back when its process ends, however it ends, so that none is ever left behind.
-        """
-        file = self._open_lock()
-        with file:
-            self._take(file)
-            holder = _Holder(who=_who(), process=os.getpid(), operation=operation, since=now())
-            file.seek(0)
-            file.truncate()
-            file.write(msgspec.json.encode(holder))
-            file.flush()
-            try:
-                yield
-            finally:
-                file.truncate(0)
-
-    def _open_lock(self) -> IO[bytes]:
-        path = self._beside(".lock")
+    def _replace(self, file: str, data: bytes) -> None:
+        self._disk.make_folder(os.fspath(self.path.parent))
+        previous = _status(file)
+        mode = stat.S_IMODE(previous.st_mode) if previous else _PRIVATE
+        temporary = temporary_name(file)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("a+b")
-        except OSError as error:
-            raise StateError(f"{path}: cannot lock the state: {error.strerror}") from error
-
-    def _take(self, file: IO[bytes]) -> None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise StateLockedError(
-                f"{self.path}: the state is in use by {_described(file.read())}; wait for it to end"
-            ) from None
-        except OSError as error:
-            raise StateError(f"{self.path}: cannot lock the state: {error.strerror}") from error
-
-    def _replace(self, data: bytes) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if self.path.exists():
-                backup = self._beside(".backup")
-                backup.unlink(missing_ok=True)
-                os.link(self.path, backup)
-            os.replace(temporary, self.path)
+            self._create(temporary, data, mode, like=file)
+            if previous is not None:
+                self._keep(file, previous)
+            self._disk.rename(temporary, file)
         except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+            with contextlib.suppress(OSError):
+                self._disk.remove(temporary)
             raise
-        _sync_folder(self.path.parent)
+        self._sync_folder(os.path.dirname(file))
 
-    def _beside(self, suffix: str) -> Path:
-        return self.path.with_name(self.path.name + suffix)
+    def _keep(self, file: str, previous: os.stat_result) -> None:
+        """Keep the previous state as backup: the file itself, or a copy where a file cannot have two names."""
+        backup = f"{file}.backup"
+        present = _status(backup)
+        if present is not None and os.path.samestat(present, previous):
+            return  # a run was killed before it renamed the next one
+        self._check_backup(backup, present)
+        temporary = temporary_name(backup)
+        try:
+            try:
+                self._disk.link(file, temporary)
+            except OSError:
+                self._create(temporary, _read(file), stat.S_IMODE(previous.st_mode), like=file)
+            self._disk.rename(temporary, backup)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._disk.remove(temporary)
+            raise
+        self._kept = _status(backup)
+
+    def _check_backup(self, backup: str, present: os.stat_result | None) -> None:
+        """Refuse to replace what is no state, or not even a file."""
+        if present is None or (self._kept is not None and os.path.samestat(present, self._kept)):
+            return
+        if not stat.S_ISREG(present.st_mode) or not _is_state(_read(backup)):
+            raise StateError(
+                f"{backup}: cannot keep the previous state here: there is another file under this name; {ANOTHER_PLACE}"
+            )
+
+    def _create(self, path: str, data: bytes, mode: int, *, like: str) -> None:
+        """Create a file with the mode, and with owner and group of the one that it is like, as far as allowed."""
+        with contextlib.suppress(FileNotFoundError):  # of an earlier process with our number
+            self._disk.remove(path)
+        descriptor = self._disk.create(path, mode)
+        try:
+            with contextlib.suppress(OSError):  # vfat has no owners
+                take_over(descriptor, like)
+            self._disk.write(descriptor, data)
+            self._disk.sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _sync_folder(self, folder: str) -> None:
+        """Make the rename itself survive a power cut."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._disk.sync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _decode(self, data: bytes) -> State:
         try:
@@ -123,11 +137,11 @@ class FileStore:
                     f"{self.path}: state format {version} is not supported, expected {FORMAT_VERSION}; "
                     "use the version of transship that wrote it"
                 )
-            return decode_json(data, State)
+            return decode_json(data, State).in_order()
         except (msgspec.DecodeError, InvalidReferenceError) as error:
             raise StateError(
                 f"{self.path}: this is no state file that transship can read: {error}; "
-                f"the previous one may be in {self._beside('.backup').name}"
+                f"the previous one may be in {self.path.name}.backup"
             ) from error
 
 
@@ -135,26 +149,32 @@ class _Versioned(msgspec.Struct, frozen=True):
     format_version: int
 
 
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+class _Marks(msgspec.Struct, frozen=True):
+    """What makes a state recognisable, whatever its format."""
+
+    format_version: int
+    lineage: str
+    serial: int
 
 
-def _described(data: bytes) -> str:
+def _is_state(data: bytes) -> bool:
     try:
-        holder = msgspec.json.decode(data, type=_Holder)
+        decode_json(data, _Marks)
     except msgspec.DecodeError:
-        return "another process"
-    return f"{holder.who} (process {holder.process}, {holder.operation}, since {holder.since})"
+        return False
+    return True
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _read(path: str) -> bytes:
+    """Read a regular file; nothing else is waited for. Raises `OSError`, and `StateError` for what is no such file."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise StateError(f"{path}: cannot read the state file: it is not a regular file")
+        return file.read()
+
+
+def _status(path: str) -> os.stat_result | None:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None

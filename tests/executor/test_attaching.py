@@ -135,7 +135,10 @@ def test_a_digest_tag_that_moved_is_a_conflict_and_keeps_the_tag_from_moving() -
     registry.seed(f"dst.io/app:{COSIGN_TAG}", theirs)
     (result,) = carry_out(made, registry).results
     assert result.status is Status.CONFLICT
-    assert result.message.startswith(f"dst.io/app:{COSIGN_TAG} moved since the plan was made: the plan saw absent, now")
+    assert result.message == (
+        f"dst.io/app:{COSIGN_TAG} moved since the plan was made: the plan saw absent, now it is {theirs.digest}; "
+        "it was left untouched, plan again to see what would change"
+    )
     assert registry.tagged(f"dst.io/app:{COSIGN_TAG}") == theirs.digest
     assert registry.tagged(TARGET) is None
 
@@ -218,3 +221,133 @@ def test_a_target_that_forgets_a_blob_of_a_referrer_gets_it_again() -> None:
     assert [result.status for result in carry_out(made, registry).results] == [Status.DONE]
     assert failed
     assert registry.tagged(TARGET) == IMAGE.digest
+
+
+def test_a_digest_tag_that_was_deleted_since_the_plan_is_a_conflict() -> None:
+    """The plan saw another signature under it: that somebody took it away is for people to look at."""
+    registry = world()
+    theirs = images.artifact(None, seed="theirs")
+    registry.seed(f"dst.io/app:{COSIGN_TAG}", theirs)
+    made = plan(registry)
+    del registry.shelves[Repository.parse("dst.io/app")].tags[COSIGN_TAG]
+    (result,) = carry_out(made, registry).results
+    assert result.status is Status.CONFLICT
+    assert result.message == (
+        f"dst.io/app:{COSIGN_TAG} moved since the plan was made: the plan saw {theirs.digest}, now it is absent; "
+        "it was left untouched, plan again to see what would change"
+    )
+    assert registry.tagged(f"dst.io/app:{COSIGN_TAG}") is None
+    assert registry.tagged(TARGET) is None
+
+
+def refreshing(**rules: Any) -> tuple[MemoryRegistry, Plan]:
+    """A world in which the target has the image, but nothing that is attached to it, and the plan to bring that."""
+    registry = world()
+    registry.seed(TARGET, IMAGE)
+    made = plan(registry, **rules)
+    assert [change.action for change in made.changes] == [Action.REFRESH]
+    return registry, made
+
+
+def test_what_somebody_else_attached_a_moment_ago_is_not_brought_again() -> None:
+    """It is looked at again when its turn comes; then nothing was to be done at all."""
+    registry, made = refreshing(digest_tags=False)
+    looks: list[str] = []
+
+    def attach(method: str, reference: str) -> None:
+        if method == "list_referrers":
+            looks.append(reference)
+            if len(looks) == 2:
+                for each in (SBOM, SIGNATURE_OF_SBOM):
+                    registry.seed("dst.io/app:untagged", each)
+
+    registry.before_call = attach
+    assert [result.status for result in carry_out(made, registry).results] == [Status.ALREADY]
+    assert registry.writes() == []
+
+
+@pytest.mark.parametrize("refused", [SBOM, SIGNATURE_OF_SBOM], ids=["sbom", "its signature"])
+def test_a_refresh_that_left_something_behind_is_done_if_anything_was_brought(refused: images.Image) -> None:
+    """Whichever of them it was."""
+    registry, made = refreshing(refused_referrers=RefusedArtifactPolicy.WARN)
+    registry.fail["put_manifest", f"dst.io/app@{refused.digest}"] = REFUSED
+    (result,) = carry_out(made, registry).results
+    assert (result.status, result.warnings) == (Status.DONE, (f"{TARGET}: left behind: {REFUSED}",))
+
+
+def test_a_refresh_of_which_all_was_left_behind_has_written_nothing() -> None:
+    """The target is as much as planned as it will ever be."""
+    registry, made = refreshing(refused_referrers=RefusedArtifactPolicy.WARN, digest_tags=False)
+    for each in (SBOM, SIGNATURE_OF_SBOM):
+        registry.fail["put_manifest", f"dst.io/app@{each.digest}"] = REFUSED
+    (result,) = carry_out(made, registry).results
+    assert (result.status, result.warnings) == (Status.ALREADY, (f"{TARGET}: left behind: {REFUSED}",) * 2)
+
+
+def test_referrers_are_not_listed_for_digest_tags_alone() -> None:
+    """Whether a tag is there is asked by its name."""
+    registry, made = refreshing(referrers=False)
+    assert [result.status for result in carry_out(made, registry).results] == [Status.DONE]
+    assert registry.count("list_referrers") == 0
+
+
+def test_what_the_plan_found_at_the_target_is_not_looked_at_again() -> None:
+    """Somebody has moved that digest tag since: it is none of this plan's business."""
+    registry = world()
+    registry.seed(TARGET, IMAGE)
+    registry.seed(f"dst.io/app:{COSIGN_TAG}", COSIGN)
+    made = plan(registry)
+    theirs = images.artifact(None, seed="theirs")
+    registry.seed(f"dst.io/app:{COSIGN_TAG}", theirs)
+    assert [result.status for result in carry_out(made, registry).results] == [Status.DONE]
+    assert registry.tagged(f"dst.io/app:{COSIGN_TAG}") == theirs.digest
+
+
+def test_a_refresh_mends_the_image_and_brings_what_is_attached() -> None:
+    """Both are lacking: the image is whole before something is attached to it; what it has is not sent again."""
+    registry = world()
+    registry.seed(TARGET, IMAGE)
+    lose(registry, IMAGE.children[1].blobs[0].digest)
+    made = plan(registry, force_recursive=True)
+    assert [result.status for result in carry_out(made, registry).results] == [Status.DONE]
+    assert {SBOM.digest, SIGNATURE_OF_SBOM.digest, COSIGN.digest} <= held(registry)
+    assert f"dst.io/app@{IMAGE.children[0].digest}" not in manifests_written(registry)
+    assert plan(registry, force_recursive=True).changes == ()
+
+
+def test_a_refresh_looks_at_what_was_lost_and_at_nothing_else() -> None:
+    """What the plan found there costs no question."""
+    registry = world()
+    registry.seed(TARGET, IMAGE)
+    blob = IMAGE.children[1].blobs[0]
+    lose(registry, blob.digest)
+    made = plan(registry, force_recursive=True, referrers=False, digest_tags=False)
+    registry.shelves[Repository.parse("dst.io/app")].blobs[Digest.parse(blob.digest)] = blob.data
+    assert [result.status for result in carry_out(made, registry).results] == [Status.ALREADY]
+    lacking = [part for part in made.changes[0].content.manifests if not part.present]
+    assert sorted(registry.calls) == sorted(
+        [
+            ("head_manifest", TARGET),
+            ("head_blob", f"dst.io/app@{blob.digest}"),
+            *(("head_manifest", f"dst.io/app@{part.digest}") for part in lacking),
+        ]
+    )
+
+
+def test_a_blob_that_a_target_denies_after_all_is_sent_while_it_is_mended() -> None:
+    """The target said that it had the blob, refuses its manifest for it once, and says so still: it is sent again."""
+    registry = world()
+    registry.seed(TARGET, IMAGE)
+    child = IMAGE.children[0]
+    lose(registry, child.digest)
+    made = plan(registry, force_recursive=True, referrers=False, digest_tags=False)
+    blob, refused = child.blobs[1].digest, list[str]()
+
+    def refuse(method: str, reference: str) -> None:
+        if method == "put_manifest" and reference.endswith(child.digest) and not refused:
+            refused.append(reference)
+            raise MissingContentError("PUT manifest", reference, "BLOB_UNKNOWN", digests=(Digest.parse(blob),))
+
+    registry.before_call = refuse
+    assert [result.status for result in carry_out(made, registry).results] == [Status.DONE]
+    assert ("upload_blob", f"dst.io/app@{blob}") in registry.writes()

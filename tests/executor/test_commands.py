@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -265,3 +266,13 @@ def test_many_commands_run_side_by_side() -> None:
     assert asyncio.run(scenario()) == [""] * 20
     assert sorted(said, key=int) == [str(number) for number in range(20)]
     assert time.monotonic() - started < 20 * 0.3
+
+
+def test_a_command_that_nobody_can_wait_for_is_ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting takes a thread; where the system starts no more of them, nothing is left to run unwatched."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert run("sleep 1000") == ("it cannot be started: the system starts no more threads", [])

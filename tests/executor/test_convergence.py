@@ -46,11 +46,11 @@ class Stepping:
             return method
         asked = cast(Callable[..., Awaitable[object]], method)
 
-        async def step(*arguments: Any) -> object:
+        async def step(*arguments: Any, **options: Any) -> object:
             self.steps.append(name)
             self._before(len(self.steps) - 1, name, arguments)
             await asyncio.sleep(0)
-            return await asked(*arguments)
+            return await asked(*arguments, **options)
 
         return step
 

@@ -341,10 +341,10 @@ def test_what_is_held_or_blocked_is_never_started() -> None:
 
     outcome = asyncio.run(scenario())
     assert outcome.interrupted
-    assert [(result.status, result.message) for result in outcome.results] == [
-        (Status.SKIPPED, "it is held"),
-        (Status.SKIPPED, "it is blocked"),
-        (Status.NOT_STARTED, "the run was interrupted"),
+    assert [(result.change, result.status, result.message) for result in outcome.results] == [
+        (made.changes[0], Status.SKIPPED, "it is held"),
+        (made.changes[1], Status.SKIPPED, "it is blocked"),
+        (made.changes[2], Status.NOT_STARTED, "the run was interrupted"),
     ]
     assert watcher.seen == ["create dst.io/app:2"]
 

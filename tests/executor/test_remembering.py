@@ -9,6 +9,7 @@ from transship_executor.outcome import Result, Status
 from transship_executor.recording import StateRecorder
 from transship_executor.remembering import has_to_remember, remember
 from transship_planner.plans.plan import Action, Change, ConfigPin, Mode, Plan, Problem, StatePin, Version
+from transship_planner.plans.planfile import PlanFile, save
 from transship_registry.digest import Digest
 from transship_registry.reference import Reference
 from transship_state.document import Seen, State
@@ -47,53 +48,57 @@ def plan(*changes: Change, serial: int = 1, missing: bool = False, problems: tup
     )
 
 
+def saved(made: Plan) -> PlanFile:
+    return save(made, created_at=NOW)
+
+
 @dataclass(frozen=True)
 class Kept:
-    """What a state is after a plan, and whether it was written."""
+    """What a state is after a plan, and whether that would have been written had there been nothing to apply."""
 
     seen: tuple[Seen, ...]
-    written: bool
+    news: bool
 
 
 def keep(folder: Path, made: Plan, *known: Seen) -> Kept:
     store = FileStore(folder / "state.json")
     state = State(lineage="feed", serial=1, tool_version="0", seen=known)
-    after = remember(store, state, made, tool_version="1", now=NOW)
-    written = store.read()
-    assert written in {None, after}
-    return Kept(after.seen, written is not None)
+    after = remember(store, state, saved(made), tool_version="1", now=NOW)
+    assert store.read() == after
+    assert after.serial == state.serial + 1
+    return Kept(after.seen, news=has_to_remember(state, saved(made)))
 
 
 @pytest.mark.parametrize("action", [Action.HELD, Action.BLOCKED])
 def test_the_first_sight_of_what_is_left_is_written(tmp_path: Path, action: Action) -> None:
     """Of what is blocked too: the day on which it is let go, its age counts."""
     made = plan(change("2", action), change("1", action))
-    assert keep(tmp_path, made) == Kept((seen("1", first_seen=NOW), seen("2", first_seen=NOW)), written=True)
+    assert keep(tmp_path, made) == Kept((seen("1", first_seen=NOW), seen("2", first_seen=NOW)), news=True)
 
 
 def test_what_is_known_is_not_written_again(tmp_path: Path) -> None:
     """The state's serial stays while nothing new is seen."""
-    assert keep(tmp_path, plan(change()), seen()) == Kept((seen(),), written=False)
+    assert keep(tmp_path, plan(change()), seen()) == Kept((seen(),), news=False)
 
 
 def test_a_digest_that_moves_starts_anew(tmp_path: Path) -> None:
     """Also when the tag comes back to what it was once."""
-    assert keep(tmp_path, plan(change(digest=TWO)), seen()) == Kept((seen("1", TWO, NOW),), written=True)
+    assert keep(tmp_path, plan(change(digest=TWO)), seen()) == Kept((seen("1", TWO, NOW),), news=True)
 
 
 def test_what_is_going_to_be_applied_keeps_its_date_until_then(tmp_path: Path) -> None:
     """Should applying fail, it is not young again."""
-    assert keep(tmp_path, plan(change(action=Action.CREATE)), seen()) == Kept((seen(),), written=False)
+    assert keep(tmp_path, plan(change(action=Action.CREATE)), seen()) == Kept((seen(),), news=False)
 
 
 def test_what_is_not_held_is_not_written(tmp_path: Path) -> None:
     """A tag that is applied at once gets a record, and needs nothing else."""
-    assert keep(tmp_path, plan(change(action=Action.CREATE))) == Kept((), written=False)
+    assert keep(tmp_path, plan(change(action=Action.CREATE))) == Kept((), news=False)
 
 
 def test_what_is_no_longer_wanted_is_forgotten(tmp_path: Path) -> None:
     """The file does not grow with tags that are deleted, deselected, or in sync by other means."""
-    assert keep(tmp_path, plan(change("2")), seen("1"), seen("2")) == Kept((seen("2"),), written=True)
+    assert keep(tmp_path, plan(change("2")), seen("1"), seen("2")) == Kept((seen("2"),), news=True)
 
 
 @pytest.mark.parametrize(
@@ -109,19 +114,19 @@ def test_what_is_no_longer_wanted_is_forgotten(tmp_path: Path) -> None:
 )
 def test_what_was_not_looked_at_is_not_forgotten(tmp_path: Path, made: Plan) -> None:
     """A source that is out of order for a day does not make its tags young again."""
-    assert keep(tmp_path, made, seen()) == Kept((seen(),), written=False)
+    assert keep(tmp_path, made, seen()) == Kept((seen(),), news=False)
 
 
 def test_the_trouble_of_one_entry_keeps_nothing_of_another(tmp_path: Path) -> None:
     """Else one entry that always fails would let the file grow for ever."""
     made = plan(problems=(Problem(entry="sync[0]", reference="src.io/app", message="500"),))
-    assert keep(tmp_path, made, seen(entry="sync[1]")) == Kept((), written=True)
+    assert keep(tmp_path, made, seen(entry="sync[1]")) == Kept((), news=True)
 
 
 def test_an_old_plan_only_adds(tmp_path: Path) -> None:
     """What the state saw later stays."""
     made = plan(change("1", digest=TWO), change("2"), serial=0)
-    assert keep(tmp_path, made, seen("1")) == Kept((seen("1"), seen("2", first_seen=NOW)), written=True)
+    assert keep(tmp_path, made, seen("1")) == Kept((seen("1"), seen("2", first_seen=NOW)), news=True)
 
 
 def test_one_source_for_two_targets_is_written_once(tmp_path: Path) -> None:
@@ -144,9 +149,13 @@ def test_a_record_has_the_date_of_the_first_sight(tmp_path: Path) -> None:
 
 
 def test_nothing_is_locked_for_a_plan_without_cause() -> None:
-    """A run that finds all in sync does not touch the state."""
+    """A run that finds all in sync, and nothing that is not recorded, does not touch the state."""
     empty = State(lineage="feed", serial=1, tool_version="0")
-    assert not has_to_remember(None, plan())
-    assert not has_to_remember(empty, plan(change(action=Action.CREATE)))
-    assert has_to_remember(None, plan(change()))
-    assert has_to_remember(State(lineage="feed", serial=1, tool_version="0", seen=(seen(),)), plan())
+    assert not has_to_remember(empty, saved(plan()))
+    assert has_to_remember(empty, saved(plan(change())))
+    assert has_to_remember(State(lineage="feed", serial=1, tool_version="0", seen=(seen(),)), saved(plan()))
+
+
+def test_a_state_is_founded_though_there_is_nothing_to_tell() -> None:
+    """Else `drift` would go on asking for one that no apply makes."""
+    assert has_to_remember(None, saved(plan()))

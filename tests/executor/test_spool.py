@@ -7,9 +7,11 @@ import io
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -206,20 +208,21 @@ class Source:
             await self.gate.wait()
 
 
-def spools_for(source: Source) -> Spools:
-    """Spools for a plan in which all targets need the source's blob."""
-    content = ContentTree(blobs=(TreeBlob(digest=source.blob.digest, size=source.blob.size),))
-    changes = (
-        Change(
-            action=Action.CREATE,
-            entry="sync[0]",
-            source=SOURCE.tag("1"),
-            target=target.tag("1"),
-            reason="",
-            content=content,
-        )
-        for target in TARGETS
+def change_for(source: Source, target: Repository, tag: str = "1") -> Change:
+    """A change that brings the source's blob to a target."""
+    return Change(
+        action=Action.CREATE,
+        entry="sync[0]",
+        source=SOURCE.tag(tag),
+        target=target.tag(tag),
+        reason="",
+        content=ContentTree(blobs=(TreeBlob(digest=source.blob.digest, size=source.blob.size),)),
     )
+
+
+def spools_for(source: Source, *changes: Change) -> Spools:
+    """Spools for a plan of these changes; without any, all targets need the source's blob."""
+    changes = changes or tuple(change_for(source, target) for target in TARGETS)
     return Spools(source, changes)  # type: ignore[arg-type]  # a reader of blobs will do
 
 
@@ -380,6 +383,126 @@ def test_what_cannot_be_read_from_the_disk_comes_from_the_source(
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())
     assert caplog.messages == [WARNING.replace("No space left on device", "it is shorter than what was written to it")]
+
+
+def test_what_could_not_be_read_from_the_disk_once_is_not_tried_again(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever comes later goes to the source at once."""
+
+    async def scenario() -> None:
+        source = Source(CONTENT)
+        async with spools_for(source) as spools:
+            await read(spools, source, TARGETS[0])
+            disk.files[0].truncate(0)
+            await read(spools, source, TARGETS[1])
+            monkeypatch.delattr(os, "pread")  # whoever tried again would fail
+            assert await read(spools, source, TARGETS[2]) == CONTENT
+        assert source.opened == 3
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert len(caplog.messages) == 1
+
+
+def test_a_complete_spool_is_read_side_by_side(disk: Disk) -> None:
+    """Nobody who only reads the disk keeps another one waiting."""
+
+    async def scenario() -> None:
+        source = Source(CONTENT)
+        async with spools_for(source) as spools:
+            await read(spools, source, TARGETS[0])
+            async with (
+                spools.get_blob(SOURCE, TARGETS[1], source.blob) as one,
+                spools.get_blob(SOURCE, TARGETS[2], source.blob) as other,
+            ):
+                assert b"".join([bytes(piece) async for piece in other]) == CONTENT
+                assert b"".join([bytes(piece) async for piece in one]) == CONTENT
+        assert source.opened == 1
+
+    asyncio.run(scenario())
+
+
+def test_the_source_is_read_side_by_side_when_a_copy_on_disk_would_serve_nobody(disk: Disk) -> None:
+    """Two repositories of one registry that does not mount, when the other targets have the blob."""
+
+    async def scenario() -> None:
+        source = Source(CONTENT)
+        async with spools_for(source) as spools:
+            for target in TARGETS[1:]:
+                await spools.arrived(target, source.blob.digest)
+            async with (
+                spools.get_blob(SOURCE, TARGETS[0], source.blob) as one,
+                spools.get_blob(SOURCE, TARGETS[0], source.blob) as other,
+            ):
+                assert b"".join([bytes(piece) async for piece in other]) == CONTENT
+                assert b"".join([bytes(piece) async for piece in one]) == CONTENT
+        assert (source.opened, disk.files) == (2, [])
+
+    asyncio.run(scenario())
+
+
+def test_a_spool_is_dropped_when_the_last_change_that_needs_it_has_ended(disk: Disk) -> None:
+    """However it ended: each change counts for its own store, and none for a store that has the blob."""
+
+    async def scenario() -> None:
+        source = Source(CONTENT)
+        first, again = (change_for(source, TARGETS[0], tag) for tag in ("1", "2"))
+        second = change_for(source, TARGETS[1])
+        async with spools_for(source, first, again, second) as spools:
+            await read(spools, source, TARGETS[0])
+            await spools.arrived(TARGETS[1], source.blob.digest)
+            await spools.ended(second)
+            await spools.ended(first)
+            assert [file.closed for file in disk.files] == [False]
+            assert await read(spools, source, TARGETS[0]) == CONTENT
+            await spools.ended(again)
+            assert [file.closed for file in disk.files] == [True]
+            await spools.ended(again)  # what is not kept any more is no trouble
+        assert source.opened == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_change_that_has_ended_frees_the_disk_for_the_next(disk: Disk) -> None:
+    """One target refuses the first image: what was kept for it is gone when the second image begins."""
+    world, made = to_all(("a.io/app", "b.io/app"), images.single("first"), images.single("second"))
+    second = {f"src.io/app@{blob.digest}" for blob in images.single("second").all_blobs()}
+    clean: list[bool] = []
+
+    def meet(method: str, reference: str) -> None:
+        if method == "upload_blob" and reference.startswith("b.io") and len(clean) == 0:
+            raise RegistryError("PUT upload", reference, "403", status=403)
+        if method == "get_blob" and reference in second and not clean:
+            clean.append(disk.is_clean)
+
+    world.before_call = meet
+    outcome = asyncio.run(apply(made, world, images_at_once=1))
+    assert [result.status for result in outcome.results] == [Status.DONE, Status.DONE, Status.FAILED, Status.DONE]
+    assert clean == [True]
+
+
+def test_the_threads_end_with_the_run(disk: Disk) -> None:
+    """None is left waiting for work."""
+    before = set(threading.enumerate())
+
+    async def scenario() -> None:
+        source = Source(CONTENT)
+        async with spools_for(source) as spools:
+            await read(spools, source, TARGETS[0])
+            assert set(threading.enumerate()) - before
+
+    asyncio.run(scenario())
+    assert set(threading.enumerate()) - before == set()
+
+
+def test_changes_without_a_source_digest_are_not_taken_for_one_content() -> None:
+    """They stay where they are among the others."""
+    source = Source(CONTENT)
+    unpinned = [change_for(source, target) for target in TARGETS]
+    pinned = msgspec.structs.replace(unpinned[1], source_digest=source.blob.digest)
+    assert by_content([unpinned[0], pinned, unpinned[2]]) == [unpinned[0], pinned, unpinned[2]]
+    assert by_content([pinned, unpinned[0], pinned]) == [pinned, pinned, unpinned[0]]
 
 
 def test_a_spool_is_dropped_as_soon_as_everybody_has_the_blob(disk: Disk) -> None:

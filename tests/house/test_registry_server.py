@@ -1182,6 +1182,14 @@ class TestFaults:
         server.faults.add(faults.NullTags())
         assert client.request("GET", "/v2/a/tags/list").document()["tags"] is None
 
+    def test_lists_may_hold_what_is_no_name(self, server: RegistryServer, client: PlainClient) -> None:
+        server.store.create_repository("a/b")
+        server.faults.add(faults.StrangeNames(names=(None, "x y")))
+        assert client.request("GET", "/v2/a/b/tags/list").document()["tags"] == [None, "x y"]
+        assert client.request("GET", "/v2/_catalog").document()["repositories"] == [None, "x y", "a/b"]
+        page = client.request("GET", "/hub/v2/repositories/a/b/tags").document()
+        assert (page["count"], page["results"]) == (2, [None, "x y"])
+
     def test_blobs_are_redirected_to_an_origin_that_wants_no_authorization(self) -> None:
         with RegistryServer(Options(auth=Bearer(users=USERS))) as server, PlainClient(server.url, auth=ANN) as client:
             digest = server.store.add_blob("a", b"0123456789")
@@ -1316,6 +1324,32 @@ class TestFaults:
         client.request("GET", f"/v2/a/referrers/{image.digest}").expect(404)
         answer = client.put_manifest("a", sbom.digest, sbom.raw, sbom.media_type).expect(201)
         assert "oci-subject" not in answer.headers
+
+    def test_a_subject_may_have_to_be_there(self, server: RegistryServer, client: PlainClient) -> None:
+        image = images.single()
+        sbom = images.artifact(image)
+        server.store.add_image("a", "v1", images.single("other"))
+        server.store.add_image("b", None, sbom)
+        server.faults.add(faults.RequireSubject())
+        refused = client.put_manifest("b", sbom.digest, sbom.raw, sbom.media_type).expect(404)
+        assert (refused.error_codes(), image.digest in refused.body.decode()) == (["MANIFEST_BLOB_UNKNOWN"], True)
+        server.store.add_image("b", None, image)
+        client.put_manifest("b", sbom.digest, sbom.raw, sbom.media_type).expect(201)
+
+    def test_a_tag_may_be_taken_for_a_digest(self, server: RegistryServer, client: PlainClient) -> None:
+        image, other = images.multi_platform(), images.single("other")
+        server.store.add_image("a", "v1", image)
+        tag = image.referrers_tag
+        with server.faults.during(faults.DigestTags()):
+            assert client.get_manifest("a", tag).expect(200).body == image.raw
+            server.store.add_image("a", tag, other)
+            assert client.get_manifest("a", tag).expect(200).body == image.raw
+        with server.faults.during(faults.DigestTags(tag_wins=True)):
+            assert client.get_manifest("a", tag).expect(200).body == other.raw
+        server.faults.add(faults.DigestTags(methods=("GET", "HEAD", "PUT", "DELETE")))
+        refused = client.put_manifest("a", tag, other.raw, other.media_type).expect(400)
+        assert refused.error_codes() == ["DIGEST_INVALID"]
+        client.get_manifest("a", images.cosign_tag(image)).expect(404)
 
     def test_another_writer_may_win_on_the_referrers_tag(self) -> None:
         image = images.single()

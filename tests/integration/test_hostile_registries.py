@@ -82,12 +82,62 @@ def test_a_source_with_moods_is_mirrored_all_the_same(sides: Sides, fault: fault
     sides.target.store.assert_complete()
 
 
+def test_names_that_are_none_are_one_warning_and_the_tags_are_mirrored(sides: Sides) -> None:
+    sides.source.faults.add(faults.StrangeNames(names=(f"sha256:{'0' * 64}", "\x1b[2J", "<b>", None, 7, "v" * 129)))
+    done = sides.run("once")
+    assert done.code == 0, done.err
+    warning = (
+        "warning: sync[0]: the tag list of SOURCE/team/app has 6 entries that no tag can be called: "
+        f'"sha256:{"0" * 52}…, "\\u001b[2J", "<b>", null, 7, …; they are left out'
+    )
+    assert [line for line in done.out.splitlines() if line.startswith("warning: ")] == [warning]
+    assert sides.target.store.tags("mirror/app") == sides.source.store.tags("team/app")
+
+
+SIZES = {
+    "too large for JSON": (2**53, "Expected `int` <= 9007199254740991 - at `$.layers[0].size`"),
+    "no integer of any machine": (10**400, "Expected `int` <= 9007199254740991 - at `$.layers[0].size`"),
+    "negative": (-1, "Expected `int` >= 0 - at `$.layers[0].size`"),
+    "a float": (1.0, "Expected `int`, got `float` - at `$.layers[0].size`"),
+    "no number": (float("nan"), "JSON is malformed: invalid character (byte 412)"),
+}
+
+
+@pytest.mark.parametrize(("size", "reason"), SIZES.values(), ids=SIZES)
+def test_a_size_that_nothing_has_is_a_problem_of_its_tag_and_the_others_are_mirrored(
+    sides: Sides, size: float, reason: str
+) -> None:
+    document = json.loads(ONE.raw)
+    document["layers"][0]["size"] = size
+    sides.source.store.put_manifest("team/app", json.dumps(document).encode(), ONE.media_type, tag="strange")
+    done = sides.run("once")
+    assert done.code == 1
+    problem = f"SOURCE/team/app:strange: SOURCE/team/app@DIGEST: the manifest is not well-formed: {reason}"
+    assert done.err.splitlines()[0] == f"error: not planned: sync[0] (line 1) {problem}"
+    assert sorted(sides.target.store.tags("mirror/app")) == ["one", "two"]
+
+
+def test_sizes_that_are_too_much_together_are_a_problem_of_their_tag(sides: Sides) -> None:
+    document = json.loads(ONE.raw)
+    document["layers"] = [{**document["layers"][0], "size": 2**53 - 1}] * 2
+    sides.source.store.put_manifest("team/app", json.dumps(document).encode(), ONE.media_type, tag="strange")
+    done = sides.run("plan")
+    assert done.code == 1
+    assert (
+        "problem: sync[0] (line 1) SOURCE/team/app:strange: SOURCE/team/app@DIGEST: "
+        "the sizes in the manifest add up to more than 9007199254740991 bytes\n"
+    ) in done.out
+    assert "Plan: 2 to create" in done.out
+
+
 BEARABLE = {
     "429 with Retry-After": faults.FailRequests(status=429, retry_after_s=1, times=2),
     "503 twice": faults.FailRequests(status=503, times=2),
     "connections closed": faults.ResetConnection(times=3),
     "answers lost": faults.ResetConnection(times=3, after_work=True),
     "no mounts": faults.AnswerMount(status=404),
+    "mounts that nobody may do": faults.AnswerMount(status=401),
+    "mounts that break it": faults.AnswerMount(status=500),
     "mounts that lie": faults.AnswerMount(status=201, times=1),
     "blobs that are claimed to exist": faults.PhantomBlobs(size=ONE.blobs[1].size, reference=LAYER),
     "content collected as garbage": faults.LoseBlobs(times=1),

@@ -211,7 +211,7 @@ def test_the_state_records_and_drift_tells(tmp_path: Path, upstream: RealRegistr
     configure(tmp_path, entry(f"{upstream.host}/drift/app", f"{mirror.host}/drift/app"), upstream, mirror)
     assert run(tmp_path, "once", "--state", "state.json").code == 0
     state = json.loads((tmp_path / "state.json").read_text())
-    assert (state["format_version"], state["serial"], len(state["records"])) == (1, 2, 2)
+    assert (state["format_version"], state["serial"], len(state["records"])) == (1, 3, 2)
     quiet = run(tmp_path, "drift", "--state", "state.json")
     assert (quiet.code, quiet.out) == (0, "Drift: nothing moved; 2 recorded tags checked.\n")
     images.push(mirror.url, "drift/app", "1", images.single("stranger"))

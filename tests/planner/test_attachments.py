@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from support import images, wishes
+from support import images, records, wishes
 from support.images import Image
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import Comparison, PlatformRule, ReferrerFilter
@@ -20,7 +21,8 @@ from transship_planner.render.text import render_text
 from transship_registry.digest import Digest
 from transship_registry.errors import AuthenticationError, NotFoundError
 from transship_registry.platform import Platform
-from transship_registry.reference import Reference, Repository
+from transship_registry.reference import Repository
+from transship_registry.referrers.lists import ReferrerList, Via
 from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 IMAGE = images.multi_platform("app")
@@ -97,6 +99,46 @@ def test_forecast_counts_the_pulls_of_what_is_attached() -> None:
     assert with_sbom.pulls[0].manifests == without.pulls[0].manifests + 1
 
 
+class OldLists(MemoryRegistry):
+    """Registries whose lists say nothing but digests, as old clients wrote them."""
+
+    async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
+        listed = (await super().list_referrers(repository, digest)).descriptors
+        bare = tuple(structs.replace(each, artifact_type=None, annotations=None) for each in listed)
+        return ReferrerList(bare, via=Via.TAG).of_type(artifact_type)
+
+
+def test_a_filter_finds_what_an_old_list_does_not_describe() -> None:
+    """Its manifest is read, once, and is a pull of apply only if it is copied; the plan names its type."""
+    signature = images.artifact(IMAGE, seed="signature", artifact_type="application/vnd.example.signature.v1")
+    world = OldLists()
+    world.seed(SOURCE, IMAGE)
+    attach(world, "src.io/app", SBOM, signature)
+    wanted = entry(referrers=True, referrer_filters=(ReferrerFilter(str(signature.artifact_type), ()),))
+    made = plan(world, wanted, replace(wanted, scope=wishes.image(SOURCE, "dst.io/app:2").scope))
+    assert [told(change.attached) for change in made.changes] == [[(signature.digest, IMAGE.digest, False)]] * 2
+    assert {each.artifact_type for change in made.changes for each in change.attached} == {signature.artifact_type}
+    assert made.forecast.pulls[0].manifests == plan(source(), entry()).forecast.pulls[0].manifests + 1
+    for each in (SBOM, signature):
+        assert world.calls.count(("get_manifest", f"src.io/app@{each.digest}")) == 1
+
+
+def test_a_filter_costs_no_pull_of_what_the_target_has() -> None:
+    """The copy says as much; what is not copied is read at the source."""
+    signature = images.artifact(IMAGE, seed="signature", artifact_type="application/vnd.example.signature.v1")
+    world = OldLists()
+    for name in ("src.io/app", "dst.io/app"):
+        world.seed(f"{name}:1", IMAGE)
+        attach(world, name, signature)
+    attach(world, "src.io/app", SBOM)
+    made = plan(world, entry(referrers=True, referrer_filters=(ReferrerFilter(str(signature.artifact_type), ()),)))
+    assert (made.changes, made.problems, made.unchanged.count) == ((), (), 1)
+    read = [reference for method, reference in world.calls if method == "get_manifest"]
+    assert sorted(read) == sorted(
+        [f"dst.io/app@{IMAGE.digest}", f"dst.io/app@{signature.digest}", f"src.io/app@{SBOM.digest}"]
+    )
+
+
 def test_digest_tags_travel_under_their_own_names() -> None:
     """Cosign's tags are found by the digest of the image, and name what they name at the source."""
     (found,) = only_change(plan(source(cosign=True), entry(digest_tags=True))).attached
@@ -128,8 +170,8 @@ def test_a_refresh_does_not_threaten_to_overwrite_the_tag() -> None:
     world.seed(TARGET, IMAGE)
     observed = asyncio.run(observe(wishes.desired(entry(referrers=True)), world))
     pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
-    recorded = {Reference.parse(TARGET): Digest.of(b"what we applied last")}
-    change = only_change(diff(observed, Circumstances(tool_version="0", config=pin, recorded=recorded)))
+    known = records.recorded(records.record(TARGET, Digest.of(b"what we applied last")))
+    change = only_change(diff(observed, Circumstances(tool_version="0", config=pin, records=known)))
     assert (change.action, change.risks, change.differences) == (Action.REFRESH, (), ())
 
 

@@ -1,6 +1,7 @@
 """Desired against observed: which changes a plan holds, why, and what they cost."""
 
 import asyncio
+import json
 import random
 from dataclasses import replace
 from datetime import date
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support import images, wishes
+from support import images, records, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import Comparison, LifecycleRule, OnEol, PlatformRule
 from transship_planner.lifecycle.judge import Judge
@@ -18,7 +19,7 @@ from transship_planner.lifecycle.policy import eol_policy
 from transship_planner.observation.observe import observe
 from transship_planner.observation.observed import Observed
 from transship_planner.plans.diff import Circumstances, diff
-from transship_planner.plans.plan import Action, ConfigPin, Plan
+from transship_planner.plans.plan import Action, ConfigPin, Plan, Problem
 from transship_planner.plans.planfile import plan_digest
 from transship_registry.digest import Digest
 from transship_registry.endoflife.cycles import Cycle, ProductCycles
@@ -26,7 +27,7 @@ from transship_registry.errors import RegistryError
 from transship_registry.hosts import HostSettings
 from transship_registry.mediatypes import OCI_INDEX
 from transship_registry.platform import Platform
-from transship_registry.reference import Reference
+from transship_registry.sizes import LARGEST
 
 CIRCUMSTANCES = Circumstances(tool_version="0", config=ConfigPin(digest=Digest.of(b""), dialect="regsync"))
 CYCLES = (Cycle("2", date(2025, 12, 31)), Cycle("1", date(2026, 1, 20)))
@@ -131,6 +132,20 @@ def test_a_shared_blob_is_counted_once_per_target_registry() -> None:
     assert apart.forecast.blobs == 2 * one.forecast.blobs
 
 
+def test_sizes_that_are_too_much_for_a_plan_together_are_as_much_as_it_can_hold() -> None:
+    """What registries state may be a lie; the plan can be written all the same."""
+    world = MemoryRegistry()
+    for tag in ("1", "2"):
+        image = images.single(tag, layers=1)
+        document = json.loads(image.raw)
+        document["layers"][0]["size"] = LARGEST - 1_000_000
+        raw = json.dumps(document).encode()
+        world.seed(f"src.io/app:{tag}", replace(image, raw=raw, digest=images.digest_of(raw)))
+    made = plan(world, wishes.repository("src.io/app", "dst.io/app"))
+    assert made.forecast.transfer == LARGEST
+    assert len(plan_digest(made).hex) == 64
+
+
 def test_two_entries_that_contradict_each_other_are_a_problem_naming_both() -> None:
     """No change is planned for a tag that two entries want differently."""
     world = MemoryRegistry()
@@ -185,7 +200,7 @@ def test_a_target_that_somebody_else_changed_carries_a_risk() -> None:
     world.seed("src.io/app:1", images.single("new"))
     world.seed("dst.io/app:1", images.single("stranger"))
     ours = Digest.parse(images.single("ours").digest)
-    circumstances = replace(CIRCUMSTANCES, recorded={Reference.parse("dst.io/app:1"): ours})
+    circumstances = replace(CIRCUMSTANCES, records=records.recorded(records.record("dst.io/app:1", ours)))
     (change,) = diff(look(world, wishes.image("src.io/app:1", "dst.io/app:1")), circumstances).changes
     assert change.risks == (
         f"somebody changed the target tag since {ours.short} was applied; that will be overwritten",
@@ -237,9 +252,14 @@ def test_backups_that_would_overwrite_each_other_are_problems() -> None:
         wishes.image("src.io/app:2", "dst.io/app:2", backup="old"),
     )
     assert made.changes == ()
-    assert [problem.message for problem in made.problems] == [
-        "the backup dst.io/app:old is written by another change too; let the template name the tag"
-    ] * 2
+    assert made.problems == tuple(
+        Problem(
+            entry=f"sync[{number}]",
+            reference=f"dst.io/app:{number + 1}",
+            message="the backup dst.io/app:old is written by another change too; let the template name the tag",
+        )
+        for number in (0, 1)
+    )
 
 
 def test_a_backup_that_would_overwrite_what_is_mirrored_is_a_problem() -> None:
@@ -280,6 +300,34 @@ def test_a_backup_is_not_named_for_what_is_passed_over() -> None:
     world.seed("dst.io/app:1", images.single("old"))
     made = plan(world, wishes.image("src.io/app:1", "dst.io/app:1", backup="-bad", media_types=(OCI_INDEX,)))
     assert (made.changes, made.problems) == ((), ())
+
+
+def test_what_is_in_sync_is_counted_by_entry_in_their_order() -> None:
+    """Also where one of them only lists its targets, and another asks for each."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("app"))
+    for target in ("a.io/app:1", "b.io/app:1"):
+        world.seed(target, images.single("app"))
+    made = plan(
+        world,
+        wishes.repository("src.io/app", "a.io/app", comparison=Comparison.EXISTENCE),
+        wishes.repository("src.io/app", "b.io/app"),
+    )
+    assert [(count.entry, count.count) for count in made.unchanged.entries] == [("sync[0]", 1), ("sync[1]", 1)]
+
+
+def test_warnings_come_in_one_order_each_once() -> None:
+    """First those of the circumstances, then what was observed, sorted."""
+    words = ("some", "words", "that", "nobody", "would", "take", "for", "sorted")
+    made = diff(Observed(warnings=(*words, *words)), replace(CIRCUMSTANCES, warnings=("zuerst",)))
+    assert made.warnings == ("zuerst", *sorted(words))
+
+
+def test_a_plan_says_how_long_it_is_good() -> None:
+    """If anybody has said so."""
+    assert diff(Observed(), CIRCUMSTANCES).expires_at == ""
+    made = diff(Observed(), replace(CIRCUMSTANCES, expires_at="2026-01-01T00:00:00Z"))
+    assert made.expires_at == "2026-01-01T00:00:00Z"
 
 
 def everything_at_once() -> Observed:

@@ -3,10 +3,11 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from support import images
 from support.memory_registry import MemoryRegistry
-from transship_planner.drift import DriftKind, DriftReport, find_drift
+from transship_planner.drift import DriftKind, DriftReport, compare, find_drift
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.reference import Reference
@@ -67,12 +68,55 @@ def test_every_way_to_drift_has_its_name(
     assert [drift.kind for drift in find(world, record("dst.io/app:1")).drifts] == kinds
 
 
+def selected(target: images.Image, source: images.Image) -> Record:
+    """Record that one platform of an index was applied: the target has another digest than the source."""
+    return replace(
+        record("dst.io/app:1"), source_digest=Digest.parse(source.digest), target_digest=Digest.parse(target.digest)
+    )
+
+
+def test_each_side_is_compared_with_its_own_digest() -> None:
+    """Of one platform out of an index, the source is still the index, and the target that platform."""
+    world = MemoryRegistry()
+    index = images.multi_platform("app")
+    child = index.children[0]
+    world.seed("src.io/app:1", index)
+    world.seed("dst.io/app:1", child)
+    assert find(world, selected(child, index)) == DriftReport((), checked=1)
+
+
+def test_a_source_that_has_become_what_the_target_was_given_has_moved() -> None:
+    """The index is gone, and the tag names the one platform: upstream moved, though the target has just that."""
+    world = MemoryRegistry()
+    index = images.multi_platform("app")
+    child = index.children[0]
+    for reference in ("src.io/app:1", "dst.io/app:1"):
+        world.seed(reference, child)
+    found = find(world, selected(child, index))
+    assert [drift.record for drift in found.drifts] == [selected(child, index)]
+    assert [str(drift) for drift in found.drifts] == [
+        f"upstream moved: src.io/app:1: recorded {index.digest}, now {child.digest}"
+    ]
+
+
+def test_a_source_that_has_gone_is_named_with_its_own_digest() -> None:
+    """Not with that of the target."""
+    world = MemoryRegistry()
+    index = images.multi_platform("app")
+    world.seed("dst.io/app:1", index.children[0])
+    found = find(world, selected(index.children[0], index))
+    assert [str(drift) for drift in found.drifts] == [
+        f"upstream missing: src.io/app:1: recorded {index.digest}, now absent"
+    ]
+
+
 def test_a_drift_says_what_was_recorded_and_what_is_there() -> None:
     """One line per drift."""
     world = MemoryRegistry()
     world.seed("src.io/app:1", ONE)
     world.seed("dst.io/app:1", TWO)
     (drift,) = find(world, record("dst.io/app:1")).drifts
+    assert (drift.record, drift.immutable) == (record("dst.io/app:1"), False)
     assert str(drift) == f"target changed: dst.io/app:1: recorded {ONE.digest}, now {TWO.digest}"
 
 
@@ -85,3 +129,19 @@ def test_a_registry_that_fails_is_a_problem_not_a_drift() -> None:
     assert report.problems == ("a.io/app:1: HEAD manifest a.io/app:1: 500",)
     assert [drift.kind for drift in report.drifts] == [DriftKind.TARGET_MISSING]
     assert report.checked == 2
+
+
+def test_a_mere_comparison_calls_nothing_immutable() -> None:
+    """That is for the configuration to say."""
+    found = compare(record("dst.io/app:1"), None, Digest.parse(TWO.digest))
+    assert [(drift.kind, drift.immutable) for drift in found] == [
+        (DriftKind.TARGET_MISSING, False),
+        (DriftKind.UPSTREAM_MOVED, False),
+    ]
+
+
+def test_drifts_come_in_the_order_of_the_targets() -> None:
+    """Whatever the order of the records."""
+    names = ["c.io/app:1", "a.io/app:1", "b.io/app:1"]
+    report = find(MemoryRegistry(), *map(record, names))
+    assert [str(drift.record.target) for drift in report.drifts[::2]] == sorted(names)

@@ -46,6 +46,8 @@ def make_image(description: str) -> images.Image:
             return images.with_attestations(seed, platforms=chosen)
         case "single":
             return images.single(seed, platform=platforms[0] if platforms else "linux/amd64")
+        case "chart":
+            return images.artifact(None, seed=seed, config_media_type=images.HELM_CONFIG)
         case _:
             raise ValueError(f"no such kind of image: {kind}")
 

@@ -12,9 +12,11 @@ from transship_planner.config import loads
 from transship_planner.desired import PlatformRule, RepositoryScope
 from transship_planner.drift import find_drift
 from transship_planner.observation.observe import observe
+from transship_planner.observation.observed import Observed, Sighting, Wish
 from transship_planner.policies.immutability import immutable_targets, moved_tags
 from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_registry.digest import Digest
+from transship_registry.manifest import Descriptor
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
 from transship_state.document import Record
@@ -126,6 +128,32 @@ def test_selected_platforms_are_no_sign_of_a_move() -> None:
     assert moved_tags(observed, []) == ()
 
 
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [(TWO, TWO), (TWO, None), (None, TWO), (None, None)],
+    ids=["equal", "target unknown", "source unknown", "both unknown"],
+)
+@pytest.mark.parametrize("records", [(), (record(upstream="old.io/app:1.0", target=TWO),)], ids=["none", "of another"])
+def test_what_is_not_known_is_no_finding(
+    source: images.Image | None, target: images.Image | None, records: tuple[Record, ...]
+) -> None:
+    """Without a record of this source, both ends have to be known, and to differ."""
+    wish = Wish(immutable(wishes.image(SOURCE, TARGET)), Reference.parse(SOURCE), Reference.parse(TARGET))
+    told = {wish.source: Digest.parse(source.digest)} if source else {}
+    found = Descriptor(media_type=images.OCI_MANIFEST, digest=Digest.parse(target.digest), size=1) if target else None
+    observed = Observed(sightings=(Sighting(wish, None, None, found),) if found else (), told=told)
+    assert moved_tags(observed if found else replace(observed, existing=(wish,)), records) == ()
+
+
+def test_a_target_that_is_not_there_yet_has_not_moved() -> None:
+    """It is going to be created, whatever a record says of it."""
+    world = world_with(TWO, ONE)
+    del world.shelves[Reference.parse(TARGET).repository].tags["1.0"]
+    observed = asyncio.run(observe(wishes.desired(immutable(wishes.image(SOURCE, TARGET))), world, contents=False))
+    assert [sighting.target for sighting in observed.sightings] == [None]
+    assert moved_tags(observed, [record()]) == ()
+
+
 @pytest.mark.parametrize("keep_last", [0, 2])
 def test_what_did_not_move_is_no_finding(keep_last: int) -> None:
     """Whether or not an inventory is at hand."""
@@ -161,6 +189,18 @@ def test_nothing_is_asked_for_the_sake_of_a_finding() -> None:
             "immutable_tags: ['1.*']",
             "app/x",
             True,
+        ),
+        (
+            "source: src.io/app, target: dst.io/app, type: repository, target_name: 'x:{{.Tag}}', "
+            "immutable_tags: ['1.*']",
+            "other",
+            False,
+        ),
+        (
+            "source: src.io/app, target: dst.io/app, type: repository, target_name: 'x:{{.Tag}}', "
+            "immutable_tags: ['1.*']",
+            "app2",
+            False,
         ),
         ("source: 'src.io/a:1.0', target: 'dst.io/app:1.0', type: image, immutable_tags: ['1.*']", "app", True),
         ("source: src.io, target: dst.io, type: registry, immutable_tags: ['1.*']", "app", True),

@@ -1,16 +1,18 @@
 """What is asked of registries: only what is needed, each thing once, and no failure taken for absence."""
 
 import asyncio
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
-from transship_planner.desired import Comparison, PlatformRule, RepositoryScope
+from transship_planner.desired import Comparison, PlatformRule, RegistryScope, RepositoryScope
 from transship_planner.observation.observe import observe
 from transship_planner.observation.observed import Observed, Trouble
-from transship_planner.tags.tagrules import TagPattern
+from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_registry.errors import RegistryError
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
@@ -183,6 +185,161 @@ def test_regsyncs_platform_leaves_a_lone_image_alone() -> None:
     assert len(observed.sightings) == 1
 
 
+def remarks(source: images.Image, *, contents: bool = True, **rule: Any) -> tuple[tuple[str, ...], Platform | None]:
+    """Return what is warned of when a platform is chosen, and the platform that the plan will name."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", source)
+    observed = look(
+        world, wishes.image("src.io/app:1", "dst.io/app:1", platforms=PlatformRule(**rule)), contents=contents
+    )
+    return observed.warnings, observed.sightings[0].platform
+
+
+CHART = images.artifact(None, config_media_type=images.HELM_CONFIG)
+REFUSE = "(write platforms: [linux/arm64] to refuse such images)"
+
+
+@pytest.mark.parametrize(
+    ("source", "warning", "platform"),
+    [
+        (images.single("app", platform="linux/arm64"), "", "linux/arm64"),
+        (
+            images.single("app", platform="linux/arm/v6"),
+            f"a single image for linux/arm/v6 REFUSED {REFUSE}",
+            "linux/arm/v6",
+        ),
+        (
+            images.single("app", platform="windows/amd64,osver=10.0.20348.1"),
+            f"a single image for windows/amd64,osver=10.0.20348.1 REFUSED {REFUSE}",
+            "windows/amd64,osver=10.0.20348.1",
+        ),
+        (CHART, "what names no platform REFUSED", None),
+        (images.artifact(None), "what names no platform REFUSED", None),
+        (images.single("app", platform="unknown/unknown"), "what names no platform REFUSED", None),
+    ],
+    ids=["the wanted one", "another", "Windows", "a chart", "an artifact", "unknown"],
+)
+def test_what_regsyncs_platform_cannot_choose_from_is_named_as_what_it_is(
+    source: images.Image, warning: str, platform: str | None
+) -> None:
+    """It is mirrored all the same, under its own platform or none, and with a warning where it is another (B11)."""
+    warning = warning.replace("REFUSED", "is mirrored as it is, not for linux/arm64")
+    found, known = remarks(source, wanted=(ARM64,), index_only=True)
+    assert found == ((f"sync[0]: {warning}: src.io/app:1",) if warning else ())
+    assert (str(known) if known else None) == platform
+
+
+@pytest.mark.parametrize("size", [20, 9 * 1024 * 1024])
+def test_a_config_that_cannot_be_read_is_no_reason_to_stop_what_is_taken_as_it_is(size: int) -> None:
+    """With regsync's `platform` nothing depends on it."""
+    image = images.single("app")
+    config = images.blob(b"x" * size, images.OCI_CONFIG)
+    raw = json.dumps({**json.loads(image.raw), "config": config.descriptor()}).encode()
+    broken = replace(image, raw=raw, digest=images.digest_of(raw), blobs=(config, *image.blobs[1:]))
+    found, known = remarks(broken, wanted=(ARM64,), index_only=True)
+    assert found == ("sync[0]: what names no platform is mirrored as it is, not for linux/arm64: src.io/app:1",)
+    assert known is None
+
+
+def test_a_check_does_not_fetch_an_image_for_its_platform() -> None:
+    """That would be a pull for the sake of a word."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("app"))
+    rule = PlatformRule((ARM64,), index_only=True)
+    observed = look(world, wishes.image("src.io/app:1", "dst.io/app:1", platforms=rule), contents=False)
+    assert observed.warnings == ()
+    assert world.count("get_manifest") == 0
+
+
+def test_a_chart_has_no_platform_to_choose() -> None:
+    """With `platforms` it is mirrored as it is, and that is said; there is nothing in it that could be for another."""
+    assert remarks(CHART, wanted=(AMD64, ARM64)) == (
+        ("sync[0]: what names no platform is mirrored as it is, not for linux/amd64, linux/arm64: src.io/app:1",),
+        None,
+    )
+
+
+def test_a_lone_image_does_not_stand_for_all_the_platforms_wanted() -> None:
+    """It is mirrored when it is for one of them, and the others are named."""
+    wanted = (AMD64, ARM64, Platform("linux", "s390x"))
+    assert remarks(images.single("app", platform="linux/arm64"), wanted=wanted) == (
+        (
+            "sync[0]: a single image for linux/arm64 is mirrored, which is not for linux/amd64, linux/s390x: "
+            "src.io/app:1",
+        ),
+        ARM64,
+    )
+
+
+def windows(*platforms: str) -> images.Image:
+    return images.multi_platform("app", platforms=[*platforms, "linux/amd64"])
+
+
+@pytest.mark.parametrize("contents", [True, False])
+@pytest.mark.parametrize(
+    ("wanted", "taken", "warned"),
+    [
+        ("windows/amd64", "10.0.17763.5206", True),
+        ("windows/amd64,osver=10.0.17763", "10.0.17763.5206", False),
+        ("windows/amd64,osver=10.0.20348.1", "10.0.20348.2227", False),
+    ],
+)
+def test_a_choice_among_os_versions_is_told(wanted: str, taken: str, *, warned: bool, contents: bool) -> None:
+    """The first counts; `osver` names one, by its first three parts."""
+    index = windows("windows/amd64,osver=10.0.17763.5206", "windows/amd64,osver=10.0.20348.2227")
+    found, platform = remarks(index, contents=contents, wanted=(Platform.parse(wanted),), index_only=True)
+    warning = (
+        "sync[0]: windows/amd64 is offered in the OS versions 10.0.17763.5206, 10.0.20348.2227, of which "
+        "10.0.17763.5206 is taken (write windows/amd64,osver=VERSION for another): src.io/app:1"
+    )
+    assert found == ((warning,) if warned else ())
+    assert str(platform) == f"windows/amd64,osver={taken}"
+
+
+def test_of_two_builds_of_one_os_version_the_one_that_is_named_is_taken() -> None:
+    """Its first three parts choose, and the whole of it among what they leave."""
+    index = windows("windows/amd64,osver=10.0.17763.1", "windows/amd64,osver=10.0.17763.5")
+    found, platform = remarks(index, wanted=(Platform.parse("windows/amd64,osver=10.0.17763.5"),))
+    assert str(platform) == "windows/amd64,osver=10.0.17763.5"
+    assert found == (
+        "sync[0]: windows/amd64 is offered in the OS versions 10.0.17763.1, 10.0.17763.5, of which "
+        "10.0.17763.5 is taken (write windows/amd64,osver=VERSION for another): src.io/app:1",
+    )
+
+
+def test_a_choice_between_two_images_of_one_platform_is_told() -> None:
+    """`arm64` and `arm64/v8` are one platform."""
+    index = images.multi_platform("app", platforms=("linux/arm64", "linux/arm64/v8"))
+    found, _ = remarks(index, wanted=(ARM64,))
+    first = index.children[0].digest[:19]
+    assert found == (f"sync[0]: linux/arm64 is offered 2 times, of which the first is taken ({first}): src.io/app:1",)
+
+
+def test_what_is_true_of_many_tags_is_said_once() -> None:
+    """A warning names three of them, and nothing is said of those that are in sync."""
+    world = MemoryRegistry()
+    for tag in "123456":
+        world.seed(f"src.io/app:{tag}", images.artifact(None, seed=tag))
+    world.seed("dst.io/app:6", images.artifact(None, seed="6"))
+    rule = PlatformRule((ARM64,), index_only=True)
+    observed = look(world, wishes.repository("src.io/app", "dst.io/app", platforms=rule))
+    assert observed.warnings == (
+        "sync[0]: what names no platform is mirrored as it is, not for linux/arm64: "
+        "src.io/app:1, src.io/app:2, src.io/app:3 and 2 more",
+    )
+
+
+def test_a_source_with_several_targets_is_asked_for_its_platform_once() -> None:
+    """Neither its manifest nor its config is read twice."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("app", platform="linux/arm64"))
+    for index_only in (True, False):
+        world.calls.clear()
+        rule = PlatformRule((ARM64,), index_only=index_only)
+        look(world, *(wishes.image("src.io/app:1", f"{name}.io/app:1", platforms=rule) for name in "ab"))
+        assert (world.count("get_manifest"), world.count("get_blob")) == (1, 1)
+
+
 @pytest.mark.parametrize("whole_repository", [True, False])
 def test_a_tag_that_only_names_an_os_gets_the_version_in_front(*, whole_repository: bool) -> None:
     """`os_normalize` changes the target tag only (A6)."""
@@ -199,6 +356,87 @@ def test_a_tag_that_only_names_an_os_gets_the_version_in_front(*, whole_reposito
         "src.io/go:alpine3.21",
         "dst.io/go:1.22-alpine3.21",
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "broken", "reference"),
+    [
+        pytest.param(wishes.repository("src.io/go", "dst.io/go"), "src.io/go", "src.io/go", id="a repository"),
+        pytest.param(
+            replace(wishes.image("src.io/go:alpine3.21", "dst.io/go:alpine3.21"), os_normalize=True),
+            "src.io/go",
+            "src.io/go:alpine3.21",
+            id="an image that is renamed",
+        ),
+        pytest.param(
+            wishes.repository("src.io/go", "dst.io/go", comparison=Comparison.EXISTENCE),
+            "dst.io/go",
+            "src.io/go",
+            id="a target of which it is enough that tags exist",
+        ),
+    ],
+)
+def test_nothing_rests_on_a_list_that_broke_off(entry: wishes.Entry, broken: str, reference: str) -> None:
+    """Neither a selection, nor a name that the other tags decide, nor what is there already."""
+    world = MemoryRegistry()
+    for tag in ("alpine3.21", "1.22-alpine3.21"):
+        world.seed(f"src.io/go:{tag}", images.single(tag))
+        world.seed(f"dst.io/go:{tag}", images.single(tag))
+    world.broken_lists[broken] = "GET tags: HTTP 500 on page 2"
+    observed = look(world, entry)
+    message = "the tag list is incomplete: GET tags: HTTP 500 on page 2"
+    assert observed.troubles == (Trouble("sync[0]", reference, message),)
+    assert observed.sightings == ()
+    assert {method for method, _ in world.calls} == {"list_tags"}
+
+
+def test_what_can_be_no_name_in_a_list_is_a_warning_of_each_entry() -> None:
+    """Those that match nothing say so besides, and whole registries speak of their catalogue and of each list."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("1"))
+    world.strange_names |= {"src.io/app": "one entry is odd", "src.io": "one repository is odd"}
+    repository = wishes.repository("src.io/app", "dst.io/app")
+    whole = RegistryScope("src.io", "dst.io/all", (), (), Selection())
+    observed = look(
+        world,
+        repository,
+        wishes.repository("src.io/app", "dst.io/app", allow=("x",)),
+        replace(repository, scope=whole),
+        replace(repository, scope=replace(whole, allow=(TagPattern("x"),))),
+    )
+    assert observed.warnings == (
+        "sync[0]: one entry is odd",
+        "sync[1]: one entry is odd",
+        "sync[1]: no tag of src.io/app matches (1 listed)",
+        "sync[2]: one repository is odd",
+        "sync[2]: one entry is odd",
+        "sync[3]: one repository is odd",
+        "sync[3]: no repository of src.io matches (1 listed)",
+    )
+    assert len(observed.sightings) == 2
+
+
+def test_a_tag_that_no_registry_can_have_is_a_trouble_of_its_own() -> None:
+    """Whoever lists it, it does not stop the others."""
+    world = MemoryRegistry()
+    source = world.seed("src.io/app:1", images.single("1"))
+    world.shelves[source.repository].tags["a:b"] = world.shelves[source.repository].tags["1"]
+    observed = look(world, wishes.repository("src.io/app", "dst.io/app"))
+    message = "tag 'a:b' is malformed: expected up to 128 letters, digits, _ . -, and none of . - first"
+    assert observed.troubles == (Trouble("sync[0]", "src.io/app:a:b", message),)
+    assert [str(seen.wish.source) for seen in observed.sightings] == ["src.io/app:1"]
+
+
+def test_no_repository_is_chosen_from_a_catalogue_that_broke_off() -> None:
+    """A repository that is not listed may be there all the same."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", images.single("1"))
+    world.broken_lists["src.io"] = "GET catalog: HTTP 500 on page 2"
+    entry = replace(
+        wishes.repository("src.io/app", "dst.io/app"), scope=RegistryScope("src.io", "dst.io", (), (), Selection())
+    )
+    message = "the list of repositories is incomplete: GET catalog: HTTP 500 on page 2"
+    assert look(world, entry).troubles == (Trouble("sync[0]", "src.io", message),)
 
 
 def test_two_targets_of_one_reference_are_the_same_reference() -> None:

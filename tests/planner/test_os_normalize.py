@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transship_planner.names.normalise import OS_NAMES, Normalised, os_normalize
+from transship_planner.names.normalise import OS_NAMES, Normalised, os_candidates, os_normalize
 from transship_registry.digest import Digest
 
 
@@ -39,6 +39,19 @@ def digest(character: str) -> Digest:
 def test_target_name(tag: str, tags: str, target: str) -> None:
     """A tag that names only an OS gets the highest version in front; every other tag keeps its name."""
     assert os_normalize(tag, tags.split()) == Normalised(target)
+
+
+def test_the_os_names() -> None:
+    """All that count as an operating system, and no others (semantics A6.2)."""
+    systems = "alpine debian ubuntu bookworm bullseye buster trixie jammy noble focal slim windowsservercore nanoserver"
+    assert set(OS_NAMES) == set(systems.split())
+
+
+def test_candidates_are_versions_of_that_very_tag() -> None:
+    """Neither a version alone, nor one of a tag that is no operating system, nor what is no version."""
+    tags = ["1.23", "1.22-alpine", "1.21-alpine3.20", "edge-alpine", "1.24-latest"]
+    assert os_candidates("alpine", tags) == ("1.22-alpine",)
+    assert os_candidates("latest", tags) == ()
 
 
 @pytest.mark.parametrize("name", OS_NAMES)

@@ -12,7 +12,7 @@ from transship_planner.errors import PlanError, TamperedPlanError
 from transship_planner.observation.observe import observe
 from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import ConfigPin, Plan
-from transship_planner.plans.planfile import PlanFile, decode, encode, read, save
+from transship_planner.plans.planfile import PlanFile, decode, encode, plan_digest, read, save
 from transship_registry.digest import Digest
 
 
@@ -69,16 +69,61 @@ def test_a_tampered_plan_is_refused(saved: PlanFile, old: bytes, new: bytes) -> 
     """Any change to what was approved is noticed."""
     data = encode(saved)
     assert old in data
-    with pytest.raises(TamperedPlanError, match=r"^plan\.json: the plan was changed after it was made: its contents"):
-        decode(data.replace(old, new), "plan.json")
+    tampered = data.replace(old, new)
+    document = json.loads(tampered)
+    contents = {key: value for key, value in document.items() if key not in {"created_at", "digest", "signatures"}}
+    canonical = json.dumps(contents, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    with pytest.raises(TamperedPlanError) as caught:
+        decode(tampered, "plan.json")
+    assert str(caught.value) == (
+        f"plan.json: the plan was changed after it was made: its contents hash to {Digest.of(canonical)}, but it "
+        f"carries {saved.digest}; nothing was contacted; make a new plan with `transship plan -o plan.json`"
+    )
 
 
 def test_a_plan_without_digest_is_refused(saved: PlanFile) -> None:
     """Removing the digest does not help either."""
     document = json.loads(encode(saved))
     del document["digest"]
-    with pytest.raises(TamperedPlanError, match="carries no digest"):
+    with pytest.raises(TamperedPlanError) as caught:
         decode(json.dumps(document).encode(), "plan.json")
+    assert str(caught.value) == (
+        f"plan.json: the plan was changed after it was made: its contents hash to {saved.digest}, but it carries "
+        "no digest; nothing was contacted; make a new plan with `transship plan -o plan.json`"
+    )
+
+
+@pytest.mark.parametrize("created_at", [None, ""])
+def test_a_plan_need_not_say_when_it_was_made(saved: PlanFile, created_at: str | None) -> None:
+    """The time is outside the digest: whoever takes it away changes nothing that was approved."""
+    document = json.loads(encode(saved))
+    document["created_at"] = created_at
+    assert decode(json.dumps(document).encode(), "plan.json").created_at == ""
+    del document["created_at"]
+    assert decode(json.dumps(document).encode(), "plan.json").created_at == ""
+
+
+def test_a_number_that_has_no_canonical_form_is_one_line(saved: PlanFile) -> None:
+    """JSON knows numbers that RFC 8785 does not."""
+    document = json.loads(encode(saved))
+    document["tool_version"] = 2**60
+    with pytest.raises(PlanError) as caught:
+        decode(json.dumps(document).encode(), "plan.json")
+    assert type(caught.value) is PlanError
+    assert str(caught.value).startswith("plan.json: this is no plan that transship can read: 1152921504606846976")
+
+
+def test_a_file_is_read_and_named_in_what_is_wrong_with_it(saved: PlanFile, tmp_path: Path) -> None:
+    """By the path that was given."""
+    path = tmp_path / "plan.json"
+    path.write_bytes(encode(saved))
+    assert read(path) == saved
+    path.write_bytes(b"[]")
+    with pytest.raises(PlanError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path}: this is no plan file: expected an object with format_version, digest and changes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,6 +131,11 @@ def test_a_plan_without_digest_is_refused(saved: PlanFile) -> None:
     [
         (b"", "plan.json: this is no plan file: not JSON (Expecting value: line 1 column 1 (char 0))"),
         (b"[]", "plan.json: this is no plan file: expected an object with format_version, digest and changes"),
+        (b"{}", "plan.json: this is no plan file: expected an object with format_version, digest and changes"),
+        (
+            b'["format_version"]',
+            "plan.json: this is no plan file: expected an object with format_version, digest and changes",
+        ),
         (b"\xff", "plan.json: this is no plan file: not JSON"),
         (
             b'{"format_version":2}',
@@ -119,3 +169,13 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
         read(tmp_path / "none.json")
     assert str(caught.value) == f"{tmp_path}/none.json: cannot read the plan file: No such file or directory"
+
+
+def test_a_plan_of_an_earlier_version_is_read() -> None:
+    """Its digest is still that of its contents, and it has found nothing."""
+    saved = read(Path(__file__).parent / "samples" / "plan-0.1.0.json")
+    assert saved.digest == plan_digest(saved.plan)
+    assert ([str(change.target) for change in saved.plan.changes], saved.plan.found) == (
+        ["ocidir://mirror/app:1.0"],
+        (),
+    )

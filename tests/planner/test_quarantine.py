@@ -1,6 +1,7 @@
 """`min_age`: what is held, until when, by which evidence, and what nobody can say."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,7 +14,7 @@ from transship_planner.observation.observe import observe
 from transship_planner.observation.observed import Pushed, Restraint, Sighting, Wish
 from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import Action, ConfigPin, Plan
-from transship_planner.policies.quarantine import Quarantine, bypasses
+from transship_planner.policies.quarantine import Quarantine, bypasses, text
 from transship_planner.render.findings import as_findings
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
@@ -130,6 +131,13 @@ def test_one_source_recorded_for_several_targets() -> None:
     assert ask(known) is None
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_a_first_sight_and_a_record_the_earlier_counts(order: int) -> None:
+    """Whichever the state tells first."""
+    dates = [stamp(days_ago(days)) for days in (3, 1)][::order]
+    assert ask(state(seen(dates[0]), record(dates[1]))) == held(days_ago(3), days_ago(-4), "by the state")
+
+
 @pytest.mark.parametrize(
     "known",
     [
@@ -212,6 +220,61 @@ def test_what_is_urgent_goes_through(reference: str, *, goes: bool) -> None:
         )
     else:
         assert said == (f"--ignore-min-age {reference}: no change that min_age concerns has it as source or target",)
+
+
+def test_a_tag_whose_source_was_not_asked_is_not_held() -> None:
+    """Nothing is going to change there."""
+    unasked = replace(sighting(), source=None, expected=None)
+    assert Quarantine(NOW, None, keeps_state=True, ignored=[SOURCE])(unasked) is None
+    assert Quarantine(NOW, None, keeps_state=True)(unasked) is None
+
+
+def test_what_is_right_or_passed_over_is_not_let_through() -> None:
+    """Only what would be held is worth a word; else it is said that nothing was."""
+    right = replace(sighting(), target=sighting().source)
+    passed = sighting()
+    kinds = replace(passed.wish.entry.copy, media_types=("application/x",))
+    passed = replace(passed, wish=replace(passed.wish, entry=replace(passed.wish.entry, copy=kinds)))
+    unasked = replace(right, source=None, expected=None)
+    assert bypasses([right, passed, unasked], [SOURCE]) == (
+        f"--ignore-min-age {SOURCE}: no change that min_age concerns has it as source or target",
+    )
+
+
+def test_a_digest_says_nothing_of_a_tag_whose_source_was_not_asked() -> None:
+    """Nobody knows whether it is that one."""
+    unasked = replace(sighting(), source=None, expected=None)
+    urgent = Reference.parse(f"{SOURCE}@{DIGEST}")
+    assert bypasses([unasked], [urgent]) == (
+        f"--ignore-min-age {urgent}: no change that min_age concerns has it as source or target",
+    )
+
+
+def test_what_is_let_through_is_told_in_the_order_of_the_targets() -> None:
+    """And of the entries, for one target; whatever was observed first."""
+
+    def wanted(target: str, name: str) -> Sighting:
+        one = sighting()
+        entry = replace(one.wish.entry, name=name)
+        return replace(one, wish=Wish(entry, SOURCE, Reference.parse(target)))
+
+    several = [wanted("b.io/app:1", "sync[0]"), wanted("a.io/app:1", "sync[2]"), wanted("a.io/app:1", "sync[1]")]
+    assert [said.partition(",")[0] for said in bypasses(several, [SOURCE])] == [
+        "sync[1]: min_age 7d is ignored for src.io/app:1 → a.io/app:1",
+        "sync[2]: min_age 7d is ignored for src.io/app:1 → a.io/app:1",
+        "sync[0]: min_age 7d is ignored for src.io/app:1 → b.io/app:1",
+    ]
+
+
+def test_dates_are_shown_in_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan that is made elsewhere says the same."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert text(NOW.astimezone(timezone(timedelta(hours=2)))) == "2026-03-10T12:00:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 # In a plan

@@ -3,16 +3,32 @@
 import asyncio
 from typing import Any
 
+import msgspec
+
 from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.observation.observe import observe
 from transship_planner.plans.diff import Circumstances, diff
-from transship_planner.plans.plan import Action, Attachment, Change, ConfigPin, Plan
+from transship_planner.plans.plan import (
+    Action,
+    Attachment,
+    Change,
+    ConfigPin,
+    Difference,
+    Lifecycle,
+    LifecycleStatus,
+    Plan,
+    Problem,
+    TagLifecycle,
+)
 from transship_planner.render.findings import as_findings, render_findings
+from transship_planner.render.lifecycles import lifecycle_table
 from transship_planner.render.markdown import render_markdown
+from transship_planner.render.markup import code
 from transship_planner.render.text import render_text
 from transship_planner.render.wording import size
 from transship_registry.digest import Digest
+from transship_registry.platform import Platform
 from transship_registry.reference import Reference
 
 NEW = images.index([images.single("new"), images.single("arm64", platform="linux/arm64")])
@@ -154,6 +170,68 @@ def test_markdown_folds_no_risk() -> None:
         f"- **risk** sync[0]: {RISK}: `dst.io/app:3.22.0`, `dst.io/app:latest`\n\n"
     ) in shown
     assert folded.startswith("<summary>What differs inside, and what is attached</summary>\n\n- `dst.io/app:3.22.0`\n")
+
+
+FOREIGN = "a | b <img src=x> ![c](http://d)\r\n- [e](f) `g`"
+ESCAPED = "a \\| b &lt;img src=x> ![c]\\(http://d) - [e]\\(f) `g`"
+
+
+def test_what_registries_say_does_not_become_markup() -> None:
+    """A comment in a pull request shows it as it is: no HTML, no link or image, no line of its own."""
+    pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
+    problem = Problem(entry="sync[0]", reference="dst.io/app:1", message=FOREIGN, line=7)
+    held = change("1", Action.HELD, FOREIGN)
+    made = Plan(
+        format_version=1, tool_version="0", config=pin, changes=(held,), problems=(problem,), warnings=(FOREIGN,)
+    )
+    lines = render_markdown(made).splitlines()
+    assert [line for line in lines if "a " in line] == [
+        f"- **problem** `dst.io/app:1` (sync[0] (line 7)): {ESCAPED}",
+        f"- **held** sync[0]: {ESCAPED}: `dst.io/app:1`",
+        f"- warning: {ESCAPED}",
+    ]
+
+
+def test_what_images_say_of_themselves_stays_in_its_code_span() -> None:
+    """Annotations and artifact types may hold backticks and line ends: the fence is longer, and it is one line."""
+    told = Difference(kind="changed", what="annotation ``a`", before="`b", after="<img src=x>\n- c")
+    attached = msgspec.structs.replace(ATTACHED, artifact_type="x/`<b>`")
+    pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
+    changes = (change("1", Action.UPDATE, "new", differences=(told,), attached=(attached,)),)
+    made = Plan(format_version=1, tool_version="0", config=pin, changes=changes)
+    assert [line for line in render_markdown(made).splitlines() if line.startswith("  - ")] == [
+        "  - ```~ annotation ``a`: `b → <img src=x> - c```",
+        f"  - ``+ referrer {ATTACHED.digest.short} (x/`<b>`) of {ATTACHED.subject.short}``",
+    ]
+
+
+def test_a_code_span_may_begin_and_end_with_backticks() -> None:
+    """Spaces keep them apart from the fence."""
+    assert [code(text) for text in ("a", "`a", "a``", "``")] == ["`a`", "`` `a ``", "``` a`` ```", "``` `` ```"]
+
+
+def test_a_platform_does_not_leave_its_cell() -> None:
+    """An OS version is any text that the index of a foreign registry has."""
+    pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
+    found = Platform("windows", "amd64", os_version="10|<b>")
+    made = Plan(
+        format_version=1,
+        tool_version="0",
+        config=pin,
+        changes=(change("1", Action.CREATE, "new", platforms=(found,)),),
+    )
+    (row,) = [line for line in render_markdown(made).splitlines() if line.startswith("| create")]
+    assert "| windows/amd64,osver=10\\|&lt;b> |" in row
+
+
+def test_a_lifecycle_does_not_leave_its_cell() -> None:
+    """The names of products and cycles stand in files of end-of-life data."""
+    lifecycle = Lifecycle(product="a|b", cycle="<3>", status=LifecycleStatus.OK)
+    told = [TagLifecycle(entry="sync[0]", target=Reference.parse("dst.io/app:1"), lifecycle=lifecycle)]
+    assert lifecycle_table(told, markdown=True).splitlines()[-1] == (
+        "| `dst.io/app:1` | a\\|b      | &lt;3>  | -          |           - | ok       |"
+    )
+    assert lifecycle_table(told).splitlines()[-1].split() == ["dst.io/app:1", "a|b", "<3>", "-", "-", "ok"]
 
 
 def test_sizes_are_readable() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from support import images, wishes
+from support import images, records, wishes
 from support.memory_registry import MemoryRegistry
 from transship.exits import Exit, of_plan
 from transship_planner.observation.observe import observe
@@ -13,7 +13,6 @@ from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
 from transship_registry.digest import Digest
-from transship_registry.reference import Reference
 
 HELD = Restraint(Action.HELD, "it is too young")
 BLOCKED = Restraint(Action.BLOCKED, "it is too old")
@@ -74,14 +73,14 @@ def test_what_is_held_stays_out_of_all_numbers_though_another_tag_brings_the_sam
         world.seed(f"src.io/app:{tag}", images.single("new"))
         world.seed(f"dst.io/app:{tag}", images.single("old"))
     desired = wishes.desired(*(wishes.image(f"src.io/app:{tag}", f"dst.io/app:{tag}") for tag in ("1", "latest")))
-    recorded = {Reference.parse("dst.io/app:latest"): Digest.of(b"what we applied last")}
+    known = records.recorded(records.record("dst.io/app:latest", Digest.of(b"what we applied last")))
 
     def policy(sighting: Sighting) -> Restraint | None:
         return HELD if sighting.wish.target.tag == "latest" else None
 
     observed = asyncio.run(observe(desired, world, policies=[policy]))
     pin = ConfigPin(digest=Digest.of(b""), dialect="regsync")
-    made = diff(observed, Circumstances(tool_version="0", config=pin, recorded=recorded))
+    made = diff(observed, Circumstances(tool_version="0", config=pin, records=known))
     updated, held = made.changes
     assert (updated.action, held.action) == (Action.UPDATE, Action.HELD)
     assert (held.content, held.differences, held.risks, held.transfer) == (ContentTree(), (), (), 0)

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transship_planner.tags import tagrules
 from transship_planner.tags.semver import SemverRange
 from transship_planner.tags.tagrules import (
     InvalidKeepLastError,
     InvalidPatternError,
     KeepLast,
+    Place,
     Selection,
     TagPattern,
     TagSet,
@@ -112,6 +114,23 @@ def test_pattern_errors(text: str, problem: str) -> None:
     with pytest.raises(InvalidPatternError) as caught:
         TagPattern(text)
     assert str(caught.value) == f"pattern {text!r} is not a regular expression (RE2): {problem}"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "advice"),
+    [("(", "a '(' is not closed", ""), ("(?=a)", "'(?=' is not a group that RE2 knows", _LOOK_AROUND)],
+)
+def test_a_refused_pattern_has_its_parts(text: str, problem: str, advice: str) -> None:
+    """For whoever words the message in another way."""
+    with pytest.raises(InvalidPatternError) as caught:
+        TagPattern(text)
+    assert (caught.value.pattern, caught.value.problem, caught.value.advice) == (text, problem, advice)
+
+
+def test_what_a_later_re2_complains_of_is_told_in_its_own_words() -> None:
+    """Nothing is hidden because it is not known."""
+    error = tagrules.__dict__["_invalid"]("a~b", "tilde out of place: ~")
+    assert str(error) == "pattern 'a~b' is not a regular expression (RE2): tilde out of place: ~"
 
 
 def test_refused_patterns_are_not_logged(capfd: pytest.CaptureFixture[str]) -> None:
@@ -231,10 +250,25 @@ def test_window_is_what_keep_last_says() -> None:
     assert Selection(keep_last=3, per=Group.MINOR).window == KeepLast(3, Group.MINOR)
 
 
+def test_a_count_of_zero_keeps_all() -> None:
+    """However far down a tag stands."""
+    assert [KeepLast(count).keeps(Place(5, None)) for count in (0, 4, 5)] == [True, False, True]
+
+
+def test_dates_are_needed_only_where_they_decide_among_what_matches() -> None:
+    """Tags that are no versions and that no range admits are not counted."""
+    tags = ["1.0", "2.0", "edge", "dev"]
+    assert Selection(keep_last=3).needs_dates(tags)
+    assert not Selection((tag_set(semver=">=1"),), keep_last=3).needs_dates(tags)
+    assert not Selection(keep_last=4).needs_dates(tags)
+    assert not Selection().needs_dates(tags)
+
+
 def test_negative_keep_last_is_an_error() -> None:
     """Less than nothing cannot be kept (semantics A4.4)."""
     with pytest.raises(InvalidKeepLastError) as caught:
         Selection(keep_last=-1)
+    assert caught.value.count == -1
     assert str(caught.value) == "keep_last -1 is negative; give how many of the newest tags to keep, or 0 to keep all"
 
 

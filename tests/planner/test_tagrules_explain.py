@@ -88,6 +88,7 @@ def test_no_rules() -> None:
     """Without rules every tag is selected, and the explanation says so."""
     explanation = Selection().explain("a", ["a"])
     assert explanation.selected
+    assert (explanation.place, explanation.matching) == (None, 0)
     assert explanation.lines() == ("no tag rules: every tag is selected",)
 
 
@@ -168,6 +169,14 @@ def test_places_follow_dates() -> None:
             id="read as a variant",
         ),
         pytest.param(
+            Selection((TagSet(ranges("<1", ">=3.22")),)),
+            "3.22-alpine",
+            Trap.SUFFIX_IS_PRERELEASE,
+            "trap: semver reads the suffix of '3.22-alpine' as a pre-release, older than '3.22', which puts it "
+            "outside '>=3.22'; if 'alpine' is a variant, set semverSuffix: variant to compare numbers only",
+            id="B9.12 a variant falls out of the second range",
+        ),
+        pytest.param(
             Selection((TagSet(ranges(">=3.20")),)), "3.22-alpine", None, "", id="B9.12 the suffix makes no difference"
         ),
         pytest.param(
@@ -210,6 +219,9 @@ def test_places_follow_dates() -> None:
             id="A4.5 matches as a whole",
         ),
         pytest.param(
+            Selection((TagSet(allow=(TagPattern("3.1", anchored=False),)),)), "4.0", None, "", id="A4.5 does not match"
+        ),
+        pytest.param(
             Selection((TagSet(ranges(">=1"), patterns("latest")),)),
             "latest",
             Trap.RANGE_AND_ALLOW,
@@ -226,6 +238,13 @@ def test_places_follow_dates() -> None:
             Trap.DATE_IS_VERSION,
             "trap: '20240131' looks like a date, and is read as version 20240131.0.0, newer than any ordinary version",
             id="B9.8 a date in a range",
+        ),
+        pytest.param(
+            Selection((TagSet(ranges(">=1")), TagSet(allow=patterns(".*")))),
+            "20240131",
+            Trap.DATE_IS_VERSION,
+            "trap: '20240131' looks like a date, and is read as version 20240131.0.0, newer than any ordinary version",
+            id="B9.8 a date in the range of one set",
         ),
         pytest.param(
             Selection(keep_last=1),

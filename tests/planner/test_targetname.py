@@ -14,7 +14,9 @@ from transship_planner.names.targetname import TargetName
 from transship_planner.observation.observe import observe
 from transship_planner.observation.observed import Observed
 from transship_planner.tags.tagrules import Selection
+from transship_registry.digest import Digest
 from transship_registry.errors import InvalidReferenceError
+from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository
 
 
@@ -33,7 +35,7 @@ def registry(text: str) -> Entry:
 
 
 def named(entry: Entry, source: str, target: str, *tags: str) -> Named:
-    return name_target(entry, Reference.parse(source), Repository.parse(target), tags)
+    return name_target(entry, Reference.parse(source), Repository.parse(target), TagList(tags).whole("tag list"))
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,41 @@ def test_the_operating_system_comes_first() -> None:
     entry = replace(repository("x-{{ .Tag }}"), os_normalize=True)
     name = named(entry, "src.io/team/app:alpine3.21", "dst.io/mirror/app", "alpine3.21", "1.22-alpine3.21")
     assert str(name.target) == "dst.io/mirror/app:x-1.22-alpine3.21"
+
+
+def test_the_version_is_that_of_the_tag_with_the_same_content() -> None:
+    """As far as digests are known."""
+    entry = replace(wishes.repository("src.io/app", "dst.io/app"), os_normalize=True)
+    same, other = Digest.of(b"same"), Digest.of(b"other")
+    digests = {"alpine": same, "1.21-alpine": same, "1.22-alpine": other}
+    found = name_target(
+        entry,
+        Reference.parse("src.io/app:alpine"),
+        Repository.parse("dst.io/app"),
+        TagList(tuple(digests)).whole("list"),
+        digests,
+    )
+    assert found == Named(Reference.parse("dst.io/app:1.21-alpine"), ("os_normalize",))
+
+
+def test_an_operating_system_keeps_its_name_where_nobody_asks() -> None:
+    """`os_normalize` is off unless it is on."""
+    entry = wishes.repository("src.io/app", "dst.io/app")
+    found = named(entry, "src.io/app:alpine", "dst.io/app", "alpine", "1.22-alpine")
+    assert found == Named(Reference.parse("dst.io/app:alpine"))
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("{{ .Digest }}", "can't evaluate field Digest in type TargetName"),
+        ("{{ .Source }}-{{ .Repository }}-{{ .Tag }}", ""),
+        ("{{ index .Tag 99 }}", ""),
+    ],
+)
+def test_a_field_that_no_tag_has_is_known_before_there_are_tags(text: str, wrong: str) -> None:
+    """What fails for some values only is not."""
+    assert template(text).unknown_field() == wrong
 
 
 def test_without_a_template_the_names_stay() -> None:

@@ -115,12 +115,18 @@ def test_head_can_be_forbidden_by_the_settings() -> None:
         assert server.requests.count("HEAD") == 0
 
 
-def test_a_length_that_is_missing_is_fetched() -> None:
+@pytest.mark.parametrize(
+    "length",
+    [{}, *({"content-length": text} for text in ("-1", "1.5", "1e3", str(2**53), "9" * 5000, "٣", "NaN", "0"))],
+)
+def test_a_length_that_is_missing_or_makes_no_sense_is_fetched(length: dict[str, str]) -> None:
     async def scenario() -> None:
         headers = {"content-type": OCI_MANIFEST, "docker-content-digest": IMAGE.digest}
         client, _ = scripted_client(
             [
-                httpx.Response(200, headers=headers),
+                httpx.Response(
+                    200, headers=[(name.encode(), text.encode()) for name, text in {**headers, **length}.items()]
+                ),
                 httpx.Response(200, headers=headers, stream=PiecesBody([IMAGE.raw])),
             ]
         )

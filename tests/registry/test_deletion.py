@@ -13,6 +13,7 @@ from support.images import Dialect, Image
 from support.real_registry import RealRegistry
 from support.registry_server.faults import (
     DeleteUnsupported,
+    DigestTags,
     FailRequests,
     Fault,
     HideManifests,
@@ -22,6 +23,7 @@ from support.registry_server.faults import (
     PageLinks,
     ResetConnection,
     SlowResponses,
+    StrangeNames,
 )
 from support.registry_server.options import Options
 from support.registry_server.routes import Endpoint
@@ -272,6 +274,15 @@ def test_a_tag_list_without_the_tag_itself_is_not_believed() -> None:
     with served(PageLinks(style=LinkStyle.MISSING, page_size=1)) as server:
         message = refusal(server, RegistryError)
         assert message == uncertain(f"GET tags {server.host}/{PATH}: the list lacks v1, so it is not complete")
+
+
+def test_names_that_cannot_be_looked_up_forbid_deletion() -> None:
+    """What is listed under a name that no tag can have may need the digest all the same."""
+    with served(StrangeNames(names=("a b",))) as server:
+        assert refusal(server, RegistryError) == uncertain(
+            f'the tag list of {server.host}/{PATH} has 1 entry that no tag can be called: "a b"; it is left out'
+        )
+        assert "v1" in server.store.tags(PATH)
 
 
 def test_a_tag_that_cannot_be_looked_up_forbids_deletion() -> None:
@@ -554,3 +565,33 @@ def test_a_layout_deletes_what_is_expected_and_nothing_along(tmp_path: Path) -> 
             assert (await registries.list_tags(layout)).tags == ("same",)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("options", [Options(), BY_DIGEST], ids=["by name", "by digest"])
+def test_a_tag_that_is_answered_with_the_digest_it_spells_is_not_deleted(options: Options) -> None:
+    """GitLab takes `sha256-<hex>` for the digest, and would delete the image with all its tags."""
+
+    async def scenario(client: HttpRegistry, reference: Reference) -> None:
+        tag = reference.repository.tag(IMAGE.referrers_tag)
+        for asked in (tag, Reference(tag.repository, tag.tag, Digest.parse(IMAGE.digest))):
+            with pytest.raises(UnsupportedError) as caught:
+                await client.delete_tag(asked)
+            assert str(caught.value) == (
+                f"DELETE tag {asked}: it names {IMAGE.digest}, so the registry may take it for that digest, and delete "
+                "all its tags with it; nothing was deleted: remove the tag with the registry's own tools"
+            )
+
+    with served(DigestTags(methods=("GET", "HEAD", "PUT", "DELETE")), options=options) as server:
+        run(server, scenario)
+        assert server.store.tags(PATH) == {"other": OTHER.digest, "v1": IMAGE.digest}
+        assert server.requests.count("DELETE") == 0
+
+
+def test_a_list_of_referrers_is_deleted_like_any_tag() -> None:
+    async def scenario(client: HttpRegistry, reference: Reference) -> None:
+        await client.delete_tag(reference.repository.tag(IMAGE.referrers_tag))
+
+    with served(options=Options(referrers_api=False)) as server:
+        server.store.add_image(PATH, IMAGE.referrers_tag, images.referrers_index([]))
+        run(server, scenario)
+        assert set(server.store.tags(PATH)) == {"other", "v1"}

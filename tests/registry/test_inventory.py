@@ -1,6 +1,7 @@
 """What tag lists tell besides names: Google's manifest map, index.json, and nothing at all elsewhere."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from support import images
 from support.http_client import FakeTime, plain, scripted_client
-from support.registry_server.faults import Fault, LinkStyle, PageLinks
+from support.registry_server.faults import Fault, LinkStyle, PageLinks, StrangeNames
 from support.registry_server.options import Options
 from support.registry_server.server import RegistryServer
 from transship_registry.api.client import HttpRegistry
@@ -162,12 +163,41 @@ def test_a_tag_that_is_only_in_the_map_is_not_listed() -> None:
 
 
 def test_a_map_that_is_none_costs_the_facts_and_not_the_tags() -> None:
-    assert read(page(["a"], {IMAGE.digest: {"tag": "a"}})) == Inventory(
+    assert read(page(["a"], [])) == Inventory(
         tags=(TagFact(tag="a"),),
         source=InventorySource.TAGS,
         problem="GET tags r.example/team/app: the manifest map cannot be read: "
-        "Expected `array | null`, got `str` - at `$.manifest[...].tag`",
+        "Expected `object | null`, got `array` - at `$.manifest`",
     )
+
+
+def test_an_entry_of_the_map_that_is_none_costs_its_own_facts_only() -> None:
+    strange = f"sha256:{'1' * 64}"
+    entries = {strange: {"tag": "a"}, IMAGE.digest: {"tag": ["b", None, 7]}}
+    assert read(page(["a", "b"], entries)) == Inventory(
+        tags=(TagFact(tag="a"), TagFact(tag="b", digest=DIGEST)),
+        source=InventorySource.GOOGLE,
+        problem=f'GET tags r.example/team/app: what the manifest map says of "{strange[:59]}… cannot be read',
+    )
+
+
+@pytest.mark.parametrize(
+    "number", [-1, 1.5, 2**53, 10**400, "-1", "1.5", str(2**53), "9" * 5000, "NaN", "٣", True, None, [], {"a": 1}, ""]
+)
+def test_a_number_that_makes_no_sense_is_nothing_known(number: object) -> None:
+    """Neither a size nor a date, and no other fact is lost because of it."""
+    body = json.dumps(
+        {
+            "tags": ["a"],
+            "manifest": {IMAGE.digest: {"tag": ["a"], "imageSizeBytes": number, "timeUploadedMs": number}},
+        }
+    )
+    assert read(httpx.Response(200, text=body)).tags == (TagFact(tag="a", digest=DIGEST),)
+
+
+def test_strange_names_are_left_out() -> None:
+    with served(StrangeNames(names=(None, "a b", 7)), options=GOOGLE) as server:
+        assert [fact.tag for fact in take(server).tags] == ["multi", "v1", "v2"]
 
 
 def test_an_empty_map_tells_nothing() -> None:

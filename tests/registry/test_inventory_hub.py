@@ -1,6 +1,7 @@
 """Docker Hub's tag API as an inventory, and the registry's own list where the API fails."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ import pytest
 
 from support import images
 from support.http_client import START, WALL, FakeTime, Reply, scripted_client
-from support.registry_server.faults import ExtraHeaders, FailRequests, Fault, ResetConnection
+from support.registry_server.faults import ExtraHeaders, FailRequests, Fault, ResetConnection, StrangeNames
 from support.registry_server.options import Basic, Options
 from support.registry_server.routes import Endpoint
 from support.registry_server.server import RegistryServer
@@ -185,6 +186,40 @@ def test_old_tags_have_neither_date_nor_digest() -> None:
     )
 
 
+def test_strange_entries_are_left_out_and_counted() -> None:
+    """A name that no tag has, or a member of another type, spoils neither the page nor what else is told of a tag."""
+    strange: tuple[object, ...] = (
+        None,
+        7,
+        {},
+        {"name": None},
+        {"name": "a b"},
+        {"name": f"sha256:{'0' * 64}"},
+        {"name": "1", "digest": 7, "media_type": [], "full_size": "7", "last_updated": 7, "images": {}},
+    )
+    with served(StrangeNames(names=strange, times=1), tags=1) as server:
+        taken = take(server)
+        assert (taken.source, taken.complete, taken.problem) == (InventorySource.HUB, True, "")
+        assert [(fact.tag, fact.updated) for fact in taken.tags] == [("1", None), ("0", WHEN)]
+    taken, _ = read(page({"name": "a", "images": [None, {"os": 7}, {"os": "linux", "digest": IMAGE.digest}]}))
+    assert taken.tags == (TagFact(tag="a"),)
+
+
+@pytest.mark.parametrize("size", [-1, 0, 1.5, 2**53, 10**400, "7", True, None])
+def test_a_size_that_makes_no_sense_is_nothing_known(size: object) -> None:
+    taken, _ = read(httpx.Response(200, text=json.dumps({"count": 1, "results": [{"name": "a", "full_size": size}]})))
+    assert taken.tags == (TagFact(tag="a"),)
+
+
+@pytest.mark.parametrize(
+    "date",
+    [7, -1, 1e300, "0000-00-00T00:00:00Z", "99999-01-01T00:00:00Z", "2021-13-01T00:00:00Z", "now", "1e9", ["2021"]],
+)
+def test_a_date_that_makes_no_sense_is_nothing_known(date: object) -> None:
+    taken, _ = read(page({"name": "a", "tag_last_pushed": date, "last_updated": date}))
+    assert taken.tags == (TagFact(tag="a"),)
+
+
 def test_windows_platforms_have_their_version() -> None:
     image = {"os": "windows", "architecture": "amd64", "os_version": "10.0.20348.1", "digest": IMAGE.digest}
     taken, _ = read(page({"name": "a", "images": [image]}))
@@ -233,7 +268,15 @@ def test_a_tag_on_two_pages_is_listed_once_as_it_was_seen_first() -> None:
         ),
         (
             [page({"name": None})],
-            "the answer is no page of tags: Expected `str`, got `null` - at `$.results[0].name`",
+            'nothing on the page is a tag: {"name":null}',
+        ),
+        (
+            [httpx.Response(200, content=b'{"count": 1, "results": [' + b"[" * 90_000)],
+            "the answer is no page of tags: JSON is nested too deeply",
+        ),
+        (
+            [page({"name": "a"}, count=2**80)],
+            f"1 tags came, where {2**80} are counted",
         ),
     ],
 )

@@ -25,6 +25,7 @@ from transship_registry.errors import (
 )
 from transship_registry.layout import LayoutStore
 from transship_registry.layout.blobs import PIECE
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.layout.lock import LockFile, lock_pauses
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.reference import Reference, Repository
@@ -440,13 +441,64 @@ def test_only_a_tag_can_be_deleted_and_only_one_that_is_one_image(layout: Reposi
     assert len(entries(layout)) == 2
 
 
-def test_a_mounted_blob_is_the_same_file(layout: Repository, tmp_path: Path) -> None:
+def test_a_mounted_blob_is_a_file_of_its_own(layout: Repository, tmp_path: Path) -> None:
+    """Who writes to the source's file afterwards does not change the mirror."""
     source = Repository.layout(str(tmp_path / "source"))
     images.write_layout(tmp_path / "source", "v1", CHILD)
     assert with_store(lambda store: store.mount_blob(layout, descriptor(BLOB), source))
+    mounted, origin = Path(layout.path, blob_name(BLOB.digest)), tmp_path / "source" / blob_name(BLOB.digest)
+    assert not os.path.samefile(mounted, origin)
+    origin.write_bytes(b"x" * BLOB.size)
+    assert mounted.read_bytes() == BLOB.data
+    assert with_store(lambda store: store.mount_blob(layout, descriptor(BLOB), source))
+
+
+def test_a_mounted_blob_is_the_same_file_where_that_is_wanted(layout: Repository, tmp_path: Path) -> None:
+    """`layoutLinks: hardlink` spares the disk."""
+    source = Repository.layout(str(tmp_path / "source"))
+    images.write_layout(tmp_path / "source", "v1", CHILD)
+    linking = LayoutStore(links=LayoutLinks.HARDLINK)
+    assert with_store(lambda store: store.mount_blob(layout, descriptor(BLOB), source), linking)
     name = blob_name(BLOB.digest)
     assert os.path.samefile(Path(layout.path, name), tmp_path / "source" / name)
+
+
+@pytest.mark.parametrize("links", LayoutLinks)
+def test_a_symbolic_link_is_never_mounted_as_one(links: LayoutLinks, layout: Repository, tmp_path: Path) -> None:
+    """The target gets a file of its own, or none: not a link whose end somebody else may change."""
+    source = Repository.layout(str(tmp_path / "source"))
+    images.write_layout(tmp_path / "source", "v1", CHILD)
+    origin = tmp_path / "source" / blob_name(BLOB.digest)
+    origin.rename(tmp_path / "elsewhere")
+    origin.symlink_to(tmp_path / "elsewhere")
+    store = LayoutStore(links=links)
+    assert with_store(lambda store: store.mount_blob(layout, descriptor(BLOB), source), store) is (
+        links is LayoutLinks.COPY
+    )
+    mounted = Path(layout.path, blob_name(BLOB.digest))
+    assert not mounted.is_symlink()
+    assert mounted.exists() is (links is LayoutLinks.COPY)
+
+
+def test_a_blob_is_cloned_where_the_file_system_can(
+    layout: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel is asked to share the blocks; what it gives is hashed before it is stored."""
+    source = Repository.layout(str(tmp_path / "source"))
+    images.write_layout(tmp_path / "source", "v1", CHILD)
+
+    def clone(target: int, request: int, origin: int) -> None:
+        assert request == 0x40049409
+        size = os.fstat(origin).st_size
+        os.pwrite(target, os.pread(origin, size, 0)[:-1] + damage, 0)
+
+    monkeypatch.setattr("transship_registry.layout.pending.fcntl.ioctl", clone)
+    damage = b"!"
+    assert not with_store(lambda store: store.mount_blob(layout, descriptor(BLOB), source))
+    assert not Path(layout.path, blob_name(BLOB.digest)).exists()
+    damage = BLOB.data[-1:]
     assert with_store(lambda store: store.mount_blob(layout, descriptor(BLOB), source))
+    assert Path(layout.path, blob_name(BLOB.digest)).read_bytes() == BLOB.data
 
 
 def test_what_cannot_be_linked_is_not_mounted(
@@ -455,11 +507,13 @@ def test_what_cannot_be_linked_is_not_mounted(
     source = Repository.layout(str(tmp_path / "source"))
     images.write_layout(tmp_path / "source", "v1", CHILD)
 
-    def other_device(source: str, target: str) -> None:
+    def other_device(source: str, target: str, *, follow_symlinks: bool) -> None:
+        assert not follow_symlinks
         raise OSError(errno.EXDEV, "Invalid cross-device link", source, None, target)
 
     monkeypatch.setattr("transship_registry.layout.blobs.os.link", other_device)
-    assert not with_store(lambda store: store.mount_blob(layout, descriptor(BLOB), source))
+    linking = LayoutStore(links=LayoutLinks.HARDLINK)
+    assert not with_store(lambda store: store.mount_blob(layout, descriptor(BLOB), source), linking)
 
 
 @pytest.mark.parametrize("source", ["ocidir://absent", "registry.example.org/app"])

@@ -19,6 +19,7 @@ from support.registry_server.options import Options
 from support.registry_server.server import RegistryServer
 from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
+from transship_registry.errors import UnsupportedError
 from transship_registry.layout import LayoutStore
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import RegistryWriter, TagList
@@ -254,6 +255,61 @@ def test_referrers_stored_at_once_are_all_listed(place: Place) -> None:
             for sbom in sboms:
                 group.create_task(store(registry, repository, sbom))
         assert shown(await registry.list_referrers(repository, digest_of(IMAGE))) == expected(*sboms)
+
+    run(place, scenario)
+
+
+def test_referrers_that_are_stored_first_can_be_listed_together(place: Place) -> None:
+    """Where the place lists them itself, nothing is left to be listed."""
+    repository = place.repository()
+    theirs = images.artifact(IMAGE, artifact_type=SIGNATURE, seed="theirs")
+    sboms = [images.artifact(IMAGE, artifact_type=SBOM, seed=f"together-{number}") for number in range(3)]
+    place.seed(repository, "v1", IMAGE, [theirs])
+
+    async def scenario(registry: RegistryWriter) -> None:
+        unlisted: list[Descriptor] = []
+        for sbom in sboms:
+            for blob in sbom.blobs:
+                await registry.upload_blob(repository, blob_of(blob.data), BytesOrigin(blob.data))
+            manifest = Manifest.parse(sbom.raw, sbom.media_type, where="test")
+            referrer = await registry.put_manifest(repository.at(manifest.digest), manifest, keep_list=False)
+            unlisted += [referrer.descriptor] if referrer else []
+        assert unlisted == ([] if place.via is Via.API else list(map(listed_as, sboms)))
+        if unlisted:
+            assert shown(await registry.list_referrers(repository, digest_of(IMAGE))) == expected(theirs)
+            await registry.add_referrers(repository, digest_of(IMAGE), unlisted)
+            await registry.add_referrers(repository, digest_of(IMAGE), unlisted)
+        assert shown(await registry.list_referrers(repository, digest_of(IMAGE))) == expected(theirs, *sboms)
+
+    run(place, scenario)
+
+
+@pytest.mark.parametrize("subject", [IMAGE, INDEX], ids=["image", "index"])
+def test_a_tag_that_names_the_subject_itself_is_no_list_and_stays(place: Place, subject: Image) -> None:
+    repository = place.repository()
+    sbom = images.artifact(subject, artifact_type=SBOM)
+    place.seed(repository, "v1", subject)
+    place.seed(repository, subject.referrers_tag, subject)
+
+    async def scenario(registry: RegistryWriter) -> None:
+        found = await registry.list_referrers(repository, digest_of(subject))
+        assert (found.descriptors, found.complete, found.problem) == ((), True, "")
+        if place.via is Via.API:
+            return
+        with pytest.raises(UnsupportedError) as caught:
+            await store(registry, repository, sbom)
+        tag = repository.tag(subject.referrers_tag)
+        said = {
+            Via.TAG: f"there is such a tag, and it is answered with {subject.digest} itself; it was left alone: if it "
+            "names the image, give that another tag and remove this one; if it does not, the registry takes the tag "
+            "for a digest and can keep no list",
+            Via.LAYOUT: f"the tag names {subject.digest} itself; the tag is kept for the list of referrers: give what "
+            "is there another tag, and remove this one",
+        }
+        assert str(caught.value) == f"PUT referrers tag {tag}: {said[place.via]}"
+        named = await registry.head_manifest(tag)
+        assert named is not None
+        assert str(named.digest) == subject.digest
 
     run(place, scenario)
 

@@ -42,6 +42,10 @@ def refused(status: int, answer: str, kind: type[RegistryError] = RegistryError)
         refused(422, "UNKNOWN: this kind of artifact is not supported"),
         refused(415, "Unsupported Media Type"),
         refused(415, ""),
+        refused(400, "TAG_INVALID: the tag is not allowed"),
+        refused(400, "TAG_INVALID: immutable; overwriting is not supported", UnsupportedError),
+        UnsupportedError("PUT referrers tag", "r.example/app:sha256-00", "HTTP 409 CONFLICT", status=409),
+        UnsupportedError("GET referrers tag", "r.example/app:sha256-00", "it is an image, expected an index"),
     ],
     ids=str,
 )
@@ -58,7 +62,9 @@ def test_a_registry_that_does_not_take_this_kind_is_recognised(error: RegistryEr
         refused(403, "DENIED: unsupported media type", AuthenticationError),
         refused(429, "TOOMANYREQUESTS: unsupported", RateLimitedError),
         refused(500, "UNSUPPORTED: media type"),
-        refused(400, "TAG_INVALID: immutable; overwriting is not supported", UnsupportedError),
+        UnsupportedError("PUT manifest", "r.example/app", "the manifest has 5000000 bytes"),
+        UnsupportedError("GET manifest", "r.example/app", "HTTP 400 UNSUPPORTED", status=400),
+        RegistryError("PUT referrers tag", "r.example/app:sha256-00", "HTTP 500 UNKNOWN", status=500),
         RegistryError("PUT manifest", "r.example/app", "no answer from https://r.example (ConnectError)"),
         RegistryError("PUT blob", "r.example/app", "HTTP 400 UNSUPPORTED", status=400),
         MissingContentError("PUT manifest", "r.example/app", "MANIFEST_INVALID: BLOB_UNKNOWN", status=400, digests=()),
@@ -98,7 +104,11 @@ def test_the_refusal_of_a_registry_is_recognised_as_it_comes(status: int, code: 
 def test_other_refusals_of_a_registry_are_told_apart() -> None:
     assert not is_artifact_refusal(put(LoseBlobs()))
     assert not is_artifact_refusal(put(Deny()))
-    assert not is_artifact_refusal(put(ImmutableTags(), tag="signature"))
+
+
+def test_a_tag_of_its_own_that_may_not_be_overwritten_is_a_refusal() -> None:
+    """Cosign's tags move with each signature; where no tag moves, the new one is not taken."""
+    assert is_artifact_refusal(put(ImmutableTags(), tag="signature"))
 
 
 def test_a_policy_is_written_as_one_word() -> None:

@@ -1,10 +1,11 @@
 """Walking what is attached to an image: filters, depth, loops, other repositories, problems."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
+from msgspec import structs
 
 from support import images
 from support.http_client import plain
@@ -16,7 +17,7 @@ from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
 from transship_registry.errors import RateLimitedError
 from transship_registry.manifest import Descriptor, Manifest
-from transship_registry.mediatypes import OCI_INDEX, OCI_MANIFEST
+from transship_registry.mediatypes import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
 from transship_registry.ports import TagList
 from transship_registry.reference import Repository
 from transship_registry.referrers.digest_tags import digest_tags
@@ -156,6 +157,14 @@ def test_referrers_are_looked_for_in_another_repository_but_digest_tags_are_not(
     assert [(node.repository, node.tag) for node in tree.nodes] == [(elsewhere, ""), (REPOSITORY, tag)]
 
 
+KINDS = {
+    "a": images.artifact(IMAGE, artifact_type=SBOM, seed="a", annotations={"level": "1"}),
+    "b": images.artifact(IMAGE, artifact_type=SBOM, seed="b", annotations={"level": "2"}),
+    "c": images.artifact(IMAGE, artifact_type=SIGNATURE, seed="c", annotations={"level": "2", "more": "x"}),
+    "d": images.artifact(IMAGE, artifact_type=SIGNATURE, seed="d"),
+}
+"""Referrers of four kinds, by the names that `FILTERED` has for them."""
+
 FILTERED = [
     pytest.param([], "abcd", id="no filter"),
     pytest.param([Wanted(SBOM)], "ab", id="artifact type"),
@@ -170,14 +179,8 @@ FILTERED = [
 
 @pytest.mark.parametrize(("filters", "names"), FILTERED)
 def test_filters_choose_by_type_and_annotations(filters: Sequence[ReferrerFilter], names: str) -> None:
-    kinds = {
-        "a": images.artifact(IMAGE, artifact_type=SBOM, seed="a", annotations={"level": "1"}),
-        "b": images.artifact(IMAGE, artifact_type=SBOM, seed="b", annotations={"level": "2"}),
-        "c": images.artifact(IMAGE, artifact_type=SIGNATURE, seed="c", annotations={"level": "2", "more": "x"}),
-        "d": images.artifact(IMAGE, artifact_type=SIGNATURE, seed="d"),
-    }
-    tree = walk(holding(*kinds.values()), filters=filters)
-    assert {digest for digest, _ in found(tree)} == {kinds[name].digest for name in names}
+    tree = walk(holding(*KINDS.values()), filters=filters)
+    assert {digest for digest, _ in found(tree)} == {KINDS[name].digest for name in names}
 
 
 def test_what_is_attached_to_a_referrer_that_is_not_wanted_is_not_wanted() -> None:
@@ -193,10 +196,131 @@ def test_the_registry_is_asked_for_a_type_when_all_filters_agree_on_it() -> None
     assert common_type([Wanted(SBOM), Wanted("", (("a", "b"),))]) == ""
 
 
+class BareLists(MemoryRegistry):
+    """A registry whose lists were written by clients that leave things out: `keep` is applied to each entry."""
+
+    def __init__(self, keep: Callable[[Descriptor], Descriptor], via: Via = Via.TAG) -> None:
+        super().__init__()
+        self._keep = keep
+        self._via = via
+        for number, image in enumerate(KINDS.values()):
+            self.seed(f"{REPOSITORY}:t{number}", image)
+
+    async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
+        listed = (await super().list_referrers(repository, digest)).descriptors
+        return ReferrerList(tuple(map(self._keep, listed)), via=self._via).of_type(artifact_type)
+
+    def read(self) -> list[str]:
+        """Return the digests of the manifests that were read."""
+        return [reference.partition("@")[2] for method, reference in self.calls if method == "get_manifest"]
+
+
+def bare(entry: Descriptor) -> Descriptor:
+    """As go-containerregistry wrote entries first: nothing but what every descriptor has."""
+    return structs.replace(entry, artifact_type=None, annotations=None)
+
+
+def with_config(entry: Descriptor) -> Descriptor:
+    """As it wrote them later: with the config's media type, which is the empty one for artifacts with a type."""
+    return structs.replace(entry, artifact_type=OCI_EMPTY, annotations=None)
+
+
+def typed(entry: Descriptor) -> Descriptor:
+    """As it wrote them after that: with the type, and without annotations."""
+    return structs.replace(entry, annotations=None)
+
+
+@pytest.mark.parametrize("keep", [bare, with_config, typed])
+@pytest.mark.parametrize(("filters", "names"), FILTERED)
+def test_filters_choose_the_same_where_lists_lack_what_they_ask_for(
+    filters: Sequence[ReferrerFilter], names: str, keep: Callable[[Descriptor], Descriptor]
+) -> None:
+    """Nothing is dropped for what an old list does not say; no manifest is read twice, or without filters."""
+    registry = BareLists(keep)
+    tree = walk(registry, filters=filters)
+    assert tree.problems == ()
+    assert {digest for digest, _ in found(tree)} == {KINDS[name].digest for name in names}
+    assert len(set(registry.read())) == len(registry.read())
+    assert not (registry.read() and not filters)
+
+
+def test_only_what_a_list_leaves_open_is_read() -> None:
+    """What is of another type needs no reading, nor does what has all that is asked for."""
+    by_type, by_key = [Wanted(SBOM, (("level", "1"),))], [Wanted("", (("level", "1"),))]
+    registry = BareLists(typed)
+    walk(registry, filters=by_type)
+    assert set(registry.read()) == {KINDS[name].digest for name in "ab"}
+    registry = BareLists(lambda entry: entry)
+    walk(registry, filters=by_key)
+    assert registry.read() == [KINDS["d"].digest]
+
+
+def test_what_the_manifest_says_stands_in_the_tree() -> None:
+    registry = BareLists(bare)
+    nodes = walk(registry, filters=[Wanted(SBOM, (("level", "1"),))]).nodes
+    assert [(node.descriptor.artifact_type, node.descriptor.annotations, node.via) for node in nodes] == [
+        (SBOM, {"level": "1"}, Via.TAG)
+    ]
+
+
+@pytest.mark.parametrize(("keep", "reads"), [(typed, 0), (bare, 4)])
+def test_a_registry_that_lists_itself_is_believed_if_it_says_the_types(
+    keep: Callable[[Descriptor], Descriptor], reads: int
+) -> None:
+    """The referrers API owes each entry the annotations of its manifest."""
+    registry = BareLists(keep, Via.API)
+    tree = walk(registry, filters=[Wanted("", (("level", ""),))])
+    assert len(registry.read()) == reads
+    assert len(tree.nodes) == (3 if reads else 0)
+
+
+def test_a_referrer_that_a_list_leaves_open_and_that_cannot_be_read_is_a_problem() -> None:
+    registry = BareLists(bare)
+    busy = RateLimitedError("GET manifest", f"{REPOSITORY}@{KINDS['a'].digest}", "HTTP 429", status=429, advice="wait")
+    registry.fail["get_manifest", f"{REPOSITORY}@{KINDS['a'].digest}"] = busy
+    tree = walk(registry, filters=[Wanted(SBOM)])
+    assert found(tree) == [(KINDS["b"].digest, 1)]
+    assert tree.problems == (str(busy),)
+
+
+def test_the_copy_is_read_where_there_is_one() -> None:
+    """That is no pull from the source; what the copies' registry refuses is read at the source all the same."""
+    copies = Repository.parse("copies.example/app")
+    registry = BareLists(bare)
+    registry.seed(f"{copies}:a", KINDS["a"])
+    tree = walk(registry, filters=[Wanted(SBOM)], copies=copies)
+    assert {digest for digest, _ in found(tree)} == {KINDS["a"].digest, KINDS["b"].digest}
+    assert {node.repository for node in tree.nodes} == {REPOSITORY}
+    read = {reference for method, reference in registry.calls if method == "get_manifest"}
+    assert read == {f"{copies}@{KINDS['a'].digest}", *(f"{REPOSITORY}@{KINDS[name].digest}" for name in "bcd")}
+    registry.calls.clear()
+    registry.fail["get_manifest", f"{copies}@{KINDS['a'].digest}"] = RateLimitedError("GET manifest", "x", "HTTP 429")
+    assert walk(registry, filters=[Wanted(SBOM)], copies=copies) == tree
+
+
+def test_what_lies_below_a_subject_is_no_referrer_of_it_and_is_not_read() -> None:
+    """A list that a client has begun with the index itself, where a registry took the tag for the digest."""
+    index = images.multi_platform("index")
+    sbom = images.artifact(index, artifact_type=SBOM)
+
+    class Polluted(MemoryRegistry):
+        async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
+            children = tuple(map(bare, manifest_of(index).children)) if digest == digest_of(index) else ()
+            listed = (await super().list_referrers(repository, digest)).descriptors
+            return ReferrerList((*children, *listed), via=Via.TAG)
+
+    registry = Polluted()
+    registry.seed(f"{REPOSITORY}:v1", index)
+    registry.seed(f"{REPOSITORY}:sbom", sbom)
+    for filters in ([], [Wanted(SBOM)]):
+        assert found(walk(registry, index, filters=filters)) == [(sbom.digest, 1)]
+    assert registry.count("get_manifest") == 0
+
+
 def test_a_descriptor_without_annotations_passes_no_filter_on_them() -> None:
-    bare = Descriptor(media_type=OCI_MANIFEST, digest=digest_of(IMAGE), size=1)
-    assert is_wanted(bare, [])
-    assert not is_wanted(bare, [Wanted("", (("a", ""),))])
+    bare_one = Descriptor(media_type=OCI_MANIFEST, digest=digest_of(IMAGE), size=1)
+    assert is_wanted(bare_one, [])
+    assert not is_wanted(bare_one, [Wanted("", (("a", ""),))])
 
 
 def test_what_a_registry_refuses_becomes_a_problem_and_the_rest_is_found() -> None:

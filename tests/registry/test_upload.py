@@ -74,6 +74,10 @@ def stored(server: RegistryServer, blob: Descriptor = BLOB) -> bool:
     return str(blob.digest) in server.store.blobs("team/app")
 
 
+def mount_queries(server: RegistryServer) -> list[str]:
+    return [each.query for each in server.requests.select("POST", UPLOADS)]
+
+
 def methods(server: RegistryServer) -> list[str]:
     return [each.method for each in server.requests if each.path.startswith("/v2/")]
 
@@ -355,6 +359,8 @@ def test_a_quota_that_is_used_up_is_not_waited_for() -> None:
 
 
 def test_who_may_not_push_is_told_so_at_once() -> None:
+    """Once it is clear that not only the mount is denied."""
+
     async def scenario(client: HttpRegistry, repository: Repository) -> None:
         with pytest.raises(AuthenticationError) as caught:
             await send(client, repository)
@@ -364,7 +370,7 @@ def test_who_may_not_push_is_told_so_at_once() -> None:
 
     with RegistryServer(faults=(Deny(),)) as server:
         run(scenario, server)
-        assert methods(server) == ["POST"]
+        assert methods(server) == ["POST", "POST"]
 
 
 def test_a_put_that_is_denied_is_not_tried_in_other_ways() -> None:
@@ -528,7 +534,7 @@ def test_a_blob_goes_from_registry_to_registry_through_one_slot_each() -> None:
 )
 def test_a_session_without_a_usable_location_is_an_error(responses: list[Reply], problem: str) -> None:
     async def scenario() -> None:
-        client, _ = scripted_client(responses)
+        client, _ = scripted_client(responses * 2)
         async with client:
             with pytest.raises(RegistryError) as caught:
                 await client.upload_blob(REPOSITORY, SMALL, BytesOrigin(b"content"))
@@ -617,20 +623,72 @@ def test_a_blob_of_another_repository_is_mounted() -> None:
         assert "scope=repository%3Ateam%2Fapp%3Apull%2Cpush&" in token.query
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+REFUSALS = [307, 400, 401, 402, 403, 404, 405, 406, 409, 412, 413, 415, 422, 429, 500, 501, 502, 503, 507]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
 @pytest.mark.parametrize("auth", [None, Bearer(users={"ann": "secret"})])
 def test_a_mount_that_is_refused_leaves_a_plain_upload(status: int, auth: Bearer | None) -> None:
+    """Whatever the refusal, with a source or without one; a 401 comes without any challenge."""
+
     async def scenario(client: HttpRegistry, repository: Repository) -> None:
         source = Repository(repository.registry, "source/app")
         assert await client.mount_blob(repository, BLOB, source) is False
         await send(client, repository)
 
     options = Options(auth=auth) if auth else Options()
-    with RegistryServer(options, faults=(AnswerMount(status=status, path="from="),)) as server:
+    with RegistryServer(options, faults=(AnswerMount(status=status),)) as server:
         run(scenario, server, credential=CREDENTIAL)
         assert stored(server)
-        assert server.requests.select("POST")[-1].query == f"mount={BLOB.digest}"
+        tries = 2 if status in {429, 500, 502, 503, 507} else 1
+        assert mount_queries(server)[-2 * tries - 1 :] == [
+            *[f"mount={BLOB.digest}&from=source/app"] * tries,
+            *[f"mount={BLOB.digest}"] * tries,
+            "",
+        ]
         assert server.open_uploads == 0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_mount_from_a_repository_that_may_not_be_read_leaves_a_plain_upload(status: int) -> None:
+    """The token service leaves the source's scope out of the token, and the registry refuses the mount for that."""
+
+    async def scenario(client: HttpRegistry, repository: Repository) -> None:
+        assert await client.mount_blob(repository, BLOB, Repository(repository.registry, "source/app")) is False
+        await send(client, repository)
+
+    grants = {"ann": {"team/*": frozenset({"pull", "push"})}}
+    auth = Bearer(users={"ann": "secret"}, grants=grants, insufficient_scope_status=status)
+    with RegistryServer(Options(auth=auth)) as server:
+        server.store.add_blob("source/app", CONTENT)
+        run(scenario, server, credential=CREDENTIAL)
+        assert stored(server)
+        assert server.open_uploads == 0
+
+
+@pytest.mark.parametrize("location", ["", "ftp://r.example/uploads/1"])
+def test_a_session_instead_of_a_mount_that_leads_nowhere_leaves_a_plain_upload(location: str) -> None:
+    """A 202 without a usable `Location` is as good as a refusal, with a source or without one."""
+    session = httpx.Response(202, headers={"Location": "/v2/team/app/blobs/uploads/1"})
+    nowhere = httpx.Response(202, headers={"Location": location} if location else {})
+
+    def answers() -> list[Reply]:
+        return [nowhere, nowhere, session, httpx.Response(201)]
+
+    async def scenario() -> None:
+        client, transport = scripted_client(answers())
+        async with client:
+            assert await client.mount_blob(REPOSITORY, SMALL, Repository.parse("r.example/source")) is False
+            await client.upload_blob(REPOSITORY, SMALL, BytesOrigin(b"content"))
+        place = "https://r.example/v2/team/app/blobs/uploads/"
+        assert transport.lines == [
+            f"POST {place}?mount={SMALL.digest}&from=source",
+            f"POST {place}?mount={SMALL.digest}",
+            f"POST {place}",
+            f"PUT {place}1?digest={SMALL.digest}",
+        ]
+
+    asyncio.run(scenario())
 
 
 def test_a_token_that_is_refused_for_two_repositories_leaves_a_plain_upload() -> None:
@@ -682,15 +740,28 @@ def test_another_registry_cannot_be_mounted_from() -> None:
         assert len(server.requests) == 0
 
 
-def test_a_failing_registry_is_an_error_even_for_a_mount() -> None:
+def test_a_registry_that_fails_at_everything_is_not_asked_for_mounts_for_long() -> None:
+    """Twice for each kind of mount, and as often as for anything else for the upload, whose error it is."""
+
     async def scenario(client: HttpRegistry, repository: Repository) -> None:
+        assert await client.mount_blob(repository, BLOB, Repository(repository.registry, "source/app")) is False
         with pytest.raises(RegistryError) as caught:
-            await client.mount_blob(repository, BLOB, Repository(repository.registry, "source/app"))
-        assert caught.value.status == 500
+            await send(client, repository)
+        assert (caught.value.attempted, caught.value.status) == ("POST upload", 500)
 
     with RegistryServer(faults=(FailRequests(status=500),)) as server:
         run(scenario, server)
-        assert server.requests.count("POST") == 5
+        assert server.requests.count("POST") == 2 + 2 + 5
+
+
+def test_a_registry_that_nobody_reaches_is_an_error_even_for_a_mount() -> None:
+    async def scenario(client: HttpRegistry, repository: Repository) -> None:
+        with pytest.raises(RegistryError) as caught:
+            await client.mount_blob(repository, BLOB, Repository(repository.registry, "source/app"))
+        assert caught.value.status is None
+
+    with RegistryServer(faults=(ResetConnection(),)) as server:
+        run(scenario, server)
 
 
 def test_a_blob_that_the_registry_has_elsewhere_is_not_sent() -> None:
@@ -728,6 +799,19 @@ def test_a_registry_that_knows_no_mount_without_source_is_asked_once() -> None:
         assert stored(server)
         assert stored(server, SMALL)
         assert [each.query for each in server.requests.select("POST")] == [f"mount={BLOB.digest}", "", ""]
+
+
+def test_a_registry_that_failed_at_a_mount_without_source_is_asked_again() -> None:
+    """It may be well again: unlike a refusal, that says nothing about what it can do."""
+
+    async def scenario(client: HttpRegistry, repository: Repository) -> None:
+        await send(client, repository)
+        await client.upload_blob(repository, SMALL, BytesOrigin(b"content"))
+
+    with RegistryServer(faults=(AnswerMount(status=503, times=2),)) as server:
+        run(scenario, server)
+        queries = [f"mount={BLOB.digest}", f"mount={BLOB.digest}", "", f"mount={SMALL.digest}"]
+        assert mount_queries(server) == queries
 
 
 def test_a_prefix_belongs_to_the_repository_that_is_mounted_from() -> None:

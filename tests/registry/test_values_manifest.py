@@ -183,6 +183,13 @@ MALFORMED: list[tuple[object, str, str]] = [
         ),
     ),
     (with_size(-1), OCI_MANIFEST, malformed("Expected `int` >= 0 - at `$.config.size`")),
+    (with_size(2**53), OCI_MANIFEST, malformed("Expected `int` <= 9007199254740991 - at `$.config.size`")),
+    (with_size(2**64), OCI_MANIFEST, malformed("Expected `int` <= 9007199254740991 - at `$.config.size`")),
+    (
+        {**with_size(2**53 - 1), "layers": [BLOB]},
+        OCI_MANIFEST,
+        f"{WHERE}: the sizes in the manifest add up to more than 9007199254740991 bytes",
+    ),
     (with_size("3"), OCI_MANIFEST, malformed("Expected `int`, got `str` - at `$.config.size`")),
     (with_size(1.5), OCI_MANIFEST, malformed("Expected `int`, got `float` - at `$.config.size`")),
     ({"manifests": {}}, OCI_INDEX, malformed("Expected `array | null`, got `object` - at `$.manifests`")),

@@ -1,16 +1,19 @@
 """The state file: written whole or not at all, and held by one process at a time."""
 
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from transship_registry.codec import to_builtins
 from transship_registry.digest import Digest
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
-from transship_state.document import Record, State
+from transship_state.document import Origin, Record, State
 from transship_state.errors import StateError, StateLockedError
 from transship_state.filestore import FileStore
 
@@ -34,6 +37,9 @@ def record(target: str, content: bytes = b"one") -> Record:
 STATE = State(lineage="feed", serial=0, tool_version="1")
 
 
+SAMPLES = Path(__file__).parent / "samples"
+
+
 def moment() -> str:
     """Return a fixed time."""
     return "2026-01-01T00:00:00Z"
@@ -48,6 +54,41 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert store.read() == state
 
 
+def test_a_state_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Before records said how they came to be, all were applied; what is written anew says no more of them."""
+    state = FileStore(SAMPLES / "state-0.1.0.json").read()
+    assert state is not None
+    (old,) = state.records
+    assert (str(old.target), old.origin) == ("ocidir://mirror/app:1.0", Origin.APPLIED)
+    store = FileStore(tmp_path / "state.json")
+    store.write(state)
+    assert store.path.read_text() == (SAMPLES / "state-0.1.0.json").read_text()
+
+
+def test_a_record_says_that_it_was_found_and_else_nothing(tmp_path: Path) -> None:
+    """An earlier version reads such a file, too: it takes what was found for applied."""
+    store = FileStore(tmp_path / "state.json")
+    found = msgspec.structs.replace(record("dst.io/b:1"), origin=Origin.FOUND)
+    store.write(STATE.with_records([record("dst.io/a:1"), found], "2"))
+    written = json.loads(store.path.read_text())["records"]
+    assert ["origin" in each for each in written] == [False, True]
+    assert written[1]["origin"] == "found"
+    read = store.read()
+    assert read is not None
+    assert [each.origin for each in read.records] == [Origin.APPLIED, Origin.FOUND]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_a_state_keeps_the_mode_that_its_owner_gave_it(tmp_path: Path, mode: int) -> None:
+    """A new one is its owner's alone; others may read it once that was allowed, and its backup as before."""
+    store = FileStore(tmp_path / "state.json")
+    store.write(STATE)
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    store.path.chmod(mode)
+    store.write(STATE)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in sorted(tmp_path.iterdir())] == [mode, mode]
+
+
 def test_a_record_replaces_that_of_the_same_target_and_the_serial_grows() -> None:
     """Lineage stays, records are sorted by target."""
     first = STATE.with_records([record("dst.io/b:1"), record("dst.io/a:1")], "2")
@@ -57,6 +98,37 @@ def test_a_record_replaces_that_of_the_same_target_and_the_serial_grows() -> Non
         ("dst.io/a:1", Digest.of(b"one")),
         ("dst.io/b:1", Digest.of(b"two")),
     ]
+
+
+@pytest.mark.parametrize("tool_version", ["2", '\n  "records": [], ü'])
+def test_a_state_that_was_written_piece_by_piece_is_written_as_a_whole(tmp_path: Path, tool_version: str) -> None:
+    """Records that a state has in common with the one before are not encoded again, which nobody can tell."""
+    store, state = FileStore(tmp_path / "state.json"), STATE
+    for number in (3, 1, 2, 1, 5):
+        state = state.with_records([record(f"dst.io/app:{number}", str(state.serial).encode())], tool_version)
+        store.write(state)
+        assert store.path.read_bytes() == (
+            msgspec.json.format(msgspec.json.encode(to_builtins(state)), indent=2) + b"\n"
+        )
+        assert store.read() == state
+    store.write(STATE)
+    assert store.read() == STATE
+
+
+def test_a_state_that_somebody_edited_is_put_in_order(tmp_path: Path) -> None:
+    """Of two records of one target the last one counts, and it is replaced, not doubled."""
+    store = FileStore(tmp_path / "state.json")
+    edited = msgspec.structs.replace(
+        STATE, records=(record("dst.io/b:1"), record("dst.io/a:1"), record("dst.io/b:1", b"two"))
+    )
+    store.write(edited)
+    state = store.read()
+    assert state is not None
+    assert state.records == (record("dst.io/a:1"), record("dst.io/b:1", b"two"))
+    assert state.with_records([record("dst.io/b:1", b"three")], "2").records == (
+        record("dst.io/a:1"),
+        record("dst.io/b:1", b"three"),
+    )
 
 
 def test_the_previous_state_is_kept_as_backup(tmp_path: Path) -> None:
@@ -81,7 +153,7 @@ def test_a_failing_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytes
         store.write(STATE.with_records([record("dst.io/app:1")], "2"))
     assert str(caught.value) == (
         f"{tmp_path}/state.json: cannot write the state file: No space left on device; "
-        "what was applied so far is done, make room or give rights there and run again"
+        "make room or give rights there and run again: what was applied so far is done, and is recorded then"
     )
     assert store.read() == STATE
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]

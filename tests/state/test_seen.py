@@ -37,7 +37,7 @@ def record(source: Reference = SOURCE, digest: Digest = ONE, first_seen: str = "
 def test_what_was_seen_survives_the_file_in_order(tmp_path: Path) -> None:
     """It is sorted by source, and the serial grows."""
     store = FileStore(tmp_path / "state.json")
-    state = STATE.with_seen([seen(OTHER), seen()], "2")
+    state = STATE.with_records((), "2", seen=[seen(OTHER), seen()])
     assert (state.serial, state.tool_version, [each.source for each in state.seen]) == (5, "2", [SOURCE, OTHER])
     store.write(state)
     assert store.read() == state
@@ -65,7 +65,7 @@ def test_a_file_of_an_earlier_version_has_seen_nothing(tmp_path: Path) -> None:
 def test_a_damaged_entry_is_told(tmp_path: Path) -> None:
     """As with records: nothing is guessed."""
     path = tmp_path / "state.json"
-    FileStore(path).write(STATE.with_seen([seen()], "1"))
+    FileStore(path).write(STATE.with_records((), "1", seen=[seen()]))
     path.write_text(path.read_text().replace(str(ONE), "sha256:abc"))
     with pytest.raises(StateError, match=r"state\.json: this is no state file that transship can read: .*sha256:abc"):
         FileStore(path).read()
@@ -73,14 +73,12 @@ def test_a_damaged_entry_is_told(tmp_path: Path) -> None:
 
 def test_what_is_applied_waits_no_more() -> None:
     """Its record takes the place of the entry; another digest, or another tag, goes on waiting."""
-    waiting = STATE.with_seen([seen(), seen(OTHER)], "1")
+    waiting = STATE.with_records((), "1", seen=[seen(), seen(OTHER)])
     assert waiting.with_records([record()], "1").seen == (seen(OTHER),)
     assert waiting.with_records([record(digest=TWO)], "1").seen == (seen(), seen(OTHER))
 
 
 def test_first_seen_is_found_wherever_it_stands() -> None:
     """In the list of what waits, or in a record; of another digest it is not known."""
-    state = STATE.with_seen([seen()], "1").with_records([record(OTHER, TWO)], "1")
-    assert state.first_seen(SOURCE, ONE) == "2026-01-01T00:00:00Z"
-    assert state.first_seen(OTHER, TWO) == "2026-01-02T00:00:00Z"
-    assert state.first_seen(SOURCE, TWO) == ""
+    state = STATE.with_records((), "1", seen=[seen()]).with_records([record(OTHER, TWO)], "1")
+    assert state.first_sights() == {(SOURCE, ONE): "2026-01-01T00:00:00Z", (OTHER, TWO): "2026-01-02T00:00:00Z"}

@@ -32,6 +32,7 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 OCI_EMPTY = "application/vnd.oci.empty.v1+json"
+HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -421,8 +422,10 @@ def _config(seed: str, platform: str, layers: int, dialect: Dialect, algorithm: 
 
 
 def _platform_document(platform: str) -> dict[str, object]:
-    system, architecture, *variant = platform.split("/")
+    names, _, version = platform.partition(",osver=")
+    system, architecture, *variant = names.split("/")
     found: dict[str, object] = {"architecture": architecture, "os": system}
+    found |= {"os.version": version} if version else {}
     return {**found, "variant": variant[0]} if variant else found
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +15,7 @@ from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
+from transship_registry.referrers.index import referrers_tag, unlisted, with_referrers
 from transship_registry.referrers.lists import Referrer, ReferrerList
 
 
@@ -32,11 +33,13 @@ class MemoryRegistry:
 
     `calls` records every question and order as `(method, reference)`. `fail` maps such a pair to the error that
     it meets. `before_call` is called with the pair before it is carried out: this is where a test moves the world.
+    With `keeps_lists` what has a subject is also listed under the referrers tag, as at registries that lack the API.
     `quotas` is what a look at the pull quota finds, by registry or, first, by repository; `stated` is what registries
     have stated in passing.
 
     `pushed` are the dates that `inventory` tells: with one of them a repository tells as Docker Hub does. `told` is
-    what it says of tags that point elsewhere by now.
+    what it says of tags that point elsewhere by now. `broken_lists` say why the list of a repository, or of
+    a registry's repositories, breaks off after what there is, and `strange_names` what such a list warns of.
     """
 
     def __init__(self) -> None:
@@ -44,11 +47,14 @@ class MemoryRegistry:
         self.calls: list[tuple[str, str]] = []
         self.fail: dict[tuple[str, str], TransshipError] = {}
         self.mounts = True
+        self.keeps_lists = False
         self.quotas: dict[str, Quota | None] = {}
         self.stated: dict[str, Quota] = {}
         self.pushed = dict[Reference, datetime]()
         self.told = dict[Reference, Digest]()
         self.inventory_problem = ""
+        self.broken_lists = dict[str, str]()
+        self.strange_names = dict[str, str]()
         self.before_call: Callable[[str, str], None] = lambda method, reference: None
 
     def seed(self, reference: str, image: Image) -> Reference:
@@ -143,7 +149,7 @@ class MemoryRegistry:
         self._met("list_tags", repository)
         if repository not in self.shelves:
             raise NotFoundError("list tags", str(repository), "NAME_UNKNOWN", status=404)
-        return TagList(tuple(self.shelves[repository].tags))
+        return self._list(str(repository), self.shelves[repository].tags)
 
     async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
         """See `RegistryReader.list_referrers`."""
@@ -155,7 +161,12 @@ class MemoryRegistry:
     async def list_repositories(self, registry: str) -> TagList:
         """See `CatalogueReader.list_repositories`."""
         self._met("list_repositories", registry)
-        return TagList(tuple(sorted(place.path for place in self.shelves if place.registry == registry)))
+        return self._list(registry, sorted(place.path for place in self.shelves if place.registry == registry))
+
+    def _list(self, where: str, names: Iterable[str]) -> TagList:
+        problem = self.broken_lists.get(where, "")
+        strange = tuple(filter(None, [self.strange_names.get(where)]))
+        return TagList(tuple(names), complete=not problem, problem=problem, warnings=strange)
 
     async def inventory(self, repository: Repository) -> Inventory:
         """See `RegistryReader.inventory`: the names alone, unless the repository has dates."""
@@ -173,7 +184,9 @@ class MemoryRegistry:
         assert reference.tag is not None
         return TagFact(tag=reference.tag, digest=self.told.get(reference, digest), updated=self.pushed.get(reference))
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
         """See `RegistryWriter.put_manifest`."""
         self._met("put_manifest", reference)
         shelf = self.shelves[reference.repository]
@@ -188,6 +201,22 @@ class MemoryRegistry:
         shelf.manifests[manifest.digest] = manifest
         if reference.tag and not reference.digest:
             shelf.tags[reference.tag] = manifest.digest
+        referrer = Referrer.of(manifest) if self.keeps_lists else None
+        if referrer is None or not keep_list:
+            return referrer
+        await self.add_referrers(reference.repository, referrer.subject, (referrer.descriptor,))
+        return None
+
+    async def add_referrers(self, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """See `RegistryWriter.add_referrers`."""
+        place = repository.tag(referrers_tag(subject))
+        self._met("add_referrers", place)
+        shelf = self.shelves[repository]
+        before = shelf.manifests.get(shelf.tags[str(place.tag)]) if place.tag in shelf.tags else None
+        if lacking := unlisted(referrers, before):
+            after = with_referrers(before, lacking, place)
+            shelf.manifests[after.digest] = after
+            shelf.tags[str(place.tag)] = after.digest
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
         """See `RegistryWriter.mount_blob`."""

@@ -21,6 +21,7 @@ from transship_planner.desired import (
     Dialect,
     Entry,
     Hook,
+    MissingAttestations,
     PlatformRule,
     ReferrerFilter,
     Timing,
@@ -32,6 +33,7 @@ from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES, essence, manifest
 from transship_registry.platform import Platform
 from transship_registry.reference import Repository
 from transship_registry.referrers.refused import RefusedArtifactPolicy
+from transship_registry.sizes import LARGEST
 
 T = TypeVar("T")
 
@@ -76,7 +78,7 @@ class EntryReader:
             timing=timing,
             post_sync=hooks,
             lifecycle=lifecycle,
-            os_normalize=entry.flag("os_normalize"),
+            os_normalize=entry.flag("os_normalize") and "tag" not in entry,
             target_name=target_name,
             min_age_s=entry.whole("min_age") / SECOND,
             backup=backup,
@@ -99,6 +101,9 @@ class EntryReader:
             comparison=self._comparison(entry),
             immutable_tags=read_patterns(entry, "immutable_tags", self.problems),
             platforms=self._platforms(entry),
+            missing_attestations=MissingAttestations(
+                entry.text("missingAttestations") or MissingAttestations.FAIL.value
+            ),
             media_types=self._media_types(entry),
             include_external=entry.flag("includeExternal"),
             force_recursive=entry.flag("forceRecursive"),
@@ -119,13 +124,16 @@ class EntryReader:
         template = self.expander.template(entry, "backup")
         if template is None:
             return None
-        return BackupRule(template, sync_fields(entry, {key: text or "" for key, text in texts.items()}))
+        rule = BackupRule(template, sync_fields(entry, {key: text or "" for key, text in texts.items()}))
+        self.expander.check_variables(entry, "backup", template, rule.sample())
+        return rule
 
     def _target_name(self, entry: Section) -> TargetName | None:
         template = self.expander.template(entry, "target_name")
         if template is None:
             return None
         name = TargetName(entry.text("target_name"), template)
+        self.expander.check_variables(entry, "target_name", template, name.sample())
         if wrong := name.unknown_field():
             known = "there are .Repository, .Tag and .Source"
             self.problems.error(
@@ -185,7 +193,7 @@ class EntryReader:
         return Timing(
             interval_s=interval / SECOND,
             schedule=schedule,
-            ratelimit_min=ratelimit.whole("min"),
+            ratelimit_min=min(ratelimit.whole("min"), LARGEST),  # no plan could hold more, and no quota has as much
             ratelimit_retry_s=self._retry(ratelimit) / SECOND,
         )
 

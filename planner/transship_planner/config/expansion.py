@@ -1,6 +1,7 @@
 """Expands the Go templates of a configuration (semantics B6)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from transship_planner.config.durations import SHORTEST_RETRY
@@ -19,14 +20,43 @@ from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 ReadFile = Callable[[str], bytes]
 
 _OPEN: Final = "{{"
+_STAND_IN: Final = "5838617709214463"
 _FILTER_FIELDS: Final = {"Allow": "allow", "Deny": "deny"}
+
+
+class _Variables:
+    """The environment, and which variables were asked for that are not set."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._pretended = ""
+        self.unset: dict[str, None] = {}
+
+    def get(self, name: str) -> str | None:
+        """Return the value of a variable, as `env` wants it; None when it is not set."""
+        if name == self._pretended:
+            return _STAND_IN
+        value = self._environment.get(name)
+        if value is None:
+            self.unset[name] = None
+        return value
+
+    @contextmanager
+    def pretending(self, name: str) -> Generator[None, None, None]:
+        """Give a variable a value that no text is likely to have, and that `lower`, `upper` and `trimSpace` keep."""
+        self._pretended = name
+        try:
+            yield
+        finally:
+            self._pretended = ""
 
 
 class Expander:
     """Expands templates with an environment and a way to read files; failures go to `problems`."""
 
     def __init__(self, environment: Mapping[str, str], read_file: ReadFile, problems: Problems) -> None:
-        self._functions = configuration_functions(Environment(environment.get, read_file))
+        self._variables = _Variables(environment)
+        self._functions = configuration_functions(Environment(self._variables.get, read_file))
         self._problems = problems
         self._parsed: dict[str, Template] = {}
 
@@ -37,11 +67,44 @@ class Expander:
         text = section.text(key)
         if _OPEN not in text:
             return text
+        seen = data() if data else None
+        self._variables.unset.clear()
         try:
-            return self._parse(text).execute(data() if data else None)
+            expanded = self._parse(text).execute(seen)
         except TemplateError as error:
             self._refuse(section, key, error, secret=secret)
+            self._suspect(section, key, self._variables.unset)
             return None
+        self._suspect(section, key, self._lacking(self._parse(text), seen, expanded))
+        return expanded
+
+    def check_variables(self, section: Section, key: str, template: Template, sample: object) -> None:
+        """Note the variables that a template lacks which is expanded later, as far as a sample of its data shows it."""
+        self._variables.unset.clear()
+        with suppress(TemplateError):
+            self._suspect(section, key, self._lacking(template, sample, template.execute(sample)))
+
+    def _lacking(self, template: Template, data: object, expanded: str) -> list[str]:
+        """Return the unset variables whose place in the result is empty: `default`, `if` and the like leave none.
+
+        Tried by giving each a text of its own: if the result is the same but for that text, it is the variable's.
+        """
+        lacking: list[str] = []
+        for name in tuple(self._variables.unset):
+            with self._variables.pretending(name), suppress(TemplateError):
+                filled = template.execute(data)
+                if filled != expanded and filled.replace(_STAND_IN, "") == expanded:
+                    lacking.append(name)
+        return lacking
+
+    def _suspect(self, section: Section, key: str, names: Iterable[str]) -> None:
+        # a name that is not written in the text is the result of something else, perhaps a secret
+        written = [name for name in names if f'"{name}"' in section.text(key) or f"`{name}`" in section.text(key)]
+        if written:
+            variables = f"the environment variable {written[0]} is"
+            if len(written) > 1:
+                variables = f"the environment variables {', '.join(written)} are"
+            self._problems.suspect(section.where(key), section.at(key), f"{variables} not set")
 
     def template(self, section: Section, key: str) -> Template | None:
         """Return the template of a key, to be expanded later; None without one, and when its syntax is wrong."""

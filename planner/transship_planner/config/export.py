@@ -13,6 +13,7 @@ from transship_planner.config.exportentries import (
 )
 from transship_planner.desired import Desired, Dialect
 from transship_registry.hosts import DEFAULT_PATIENCE, HelperSettings, HostSettings, Patience, TlsMode
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.secret import Secret
 
 _TEMPLATE_OPENS: Final = "{{"
@@ -54,6 +55,7 @@ def _defaults(desired: Desired) -> Documents:
         cacheCount=desired.cache_count,
         cacheTime=duration(desired.cache_time_s),
         blobLimit=desired.blob_limit,
+        layoutLinks=desired.layout_links.value if desired.layout_links is not LayoutLinks.COPY else None,
         **_patience(desired.patience, DEFAULT_PATIENCE),
     )
 

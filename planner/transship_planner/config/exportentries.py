@@ -15,6 +15,7 @@ from transship_planner.desired import (
     Hook,
     ImageScope,
     LifecycleRule,
+    MissingAttestations,
     OnEol,
     PlatformRule,
     ReferrerFilter,
@@ -131,6 +132,9 @@ def _copy(rules: CopyRules) -> Documents:
     return known(
         immutable_tags=_texts(rules.immutable_tags),
         **_platforms(rules.platforms),
+        missingAttestations=None
+        if rules.missing_attestations is MissingAttestations.FAIL
+        else rules.missing_attestations.value,
         mediaTypes=list(rules.media_types) if rules.media_types != DEFAULT_MEDIA_TYPES else None,
         includeExternal=rules.include_external,
         forceRecursive=rules.force_recursive,

@@ -1,5 +1,6 @@
 """Loads a configuration: bytes, YAML tree, sections by the format's tables, normalised entries."""
 
+import errno
 import gc
 import re
 import sys
@@ -22,6 +23,7 @@ from transship_planner.config.yamltree import SIZE_LIMIT, MapNode, Node, ScalarN
 from transship_planner.desired import Desired, Dialect, Entry
 from transship_planner.errors import ConfigError, Finding, Mark
 from transship_planner.places import Places
+from transship_registry.layout.links import LayoutLinks
 
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
@@ -39,8 +41,13 @@ def read_path(path: str) -> bytes:
 
 
 def read_stdin() -> bytes:
-    """Read standard input, and no more of it than a configuration may be long."""
-    return sys.stdin.buffer.read(SIZE_LIMIT + 1)
+    """Read standard input, and no more of it than a configuration may be long; raises `OSError`."""
+    try:
+        return sys.stdin.buffer.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        if error.errno == errno.EBADF:
+            raise OSError(errno.EBADF, "standard input is closed") from None
+        raise
 
 
 def load(
@@ -66,14 +73,13 @@ def load_noting(
     stdin: Callable[[], bytes] = read_stdin,
 ) -> Desired:
     """Load as `load` does, and note in `problems` what is found, so that a refused file's warnings are known too."""
-    if path == STDIN:
-        return _load(stdin(), STDIN_NAME, environment, read_file, problems)
+    name = STDIN_NAME if path == STDIN else path
     try:
-        data = read_file(path)
+        data = stdin() if path == STDIN else read_file(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ConfigError(Finding(Mark(path, 1, 1), f"the configuration cannot be read: {reason}")) from None
-    return _load(data, path, environment, read_file, problems)
+        raise ConfigError(Finding(Mark(name, 1, 1), f"the configuration cannot be read: {reason}")) from None
+    return _load(data, name, environment, read_file, problems)
 
 
 def loads(data: bytes, *, file: str, environment: Mapping[str, str], read_file: ReadFile = read_path) -> Desired:
@@ -126,6 +132,7 @@ def _load(data: bytes, file: str, environment: Mapping[str, str], read_file: Rea
         cache_count=defaults.whole("cacheCount"),
         cache_time_s=defaults.whole("cacheTime") / SECOND,
         blob_limit=defaults.whole("blobLimit"),
+        layout_links=LayoutLinks(defaults.text("layoutLinks") or LayoutLinks.COPY.value),
         patience=patience,
         post_sync=post_sync,
         state=config.text("state"),

@@ -16,6 +16,7 @@ class Problems:
 
     errors: set[Finding] = field(default_factory=set[Finding])
     warnings: set[Finding] = field(default_factory=set[Finding])
+    reasons: dict[Mark, tuple[str, str]] = field(default_factory=dict[Mark, tuple[str, str]])
 
     def error(self, mark: Mark, message: str) -> None:
         """Note something that makes the configuration unusable."""
@@ -25,10 +26,26 @@ class Problems:
         """Note something doubtful that stops nothing."""
         self.warnings.add(Finding(mark, message))
 
+    def suspect(self, mark: Mark, path: str, reason: str) -> None:
+        """Note what may be why the value at `path` is wrong; on its own it is a warning."""
+        self.reasons[mark] = (path, reason)
+
     def check(self) -> None:
         """Raise `ConfigError` with every error noted so far, if there is one."""
+        self._give_reasons()
         if self.errors:
             raise ConfigError(*self.errors)
+
+    def _give_reasons(self) -> None:
+        """Put each reason behind what was found at its place, or make a warning of it when nothing was."""
+        for mark, (path, reason) in self.reasons.items():
+            there = [(kind, each) for kind in (self.errors, self.warnings) for each in kind if each.mark == mark]
+            for kind, finding in there:
+                kind.remove(finding)
+                kind.add(Finding(mark, f"{finding.message}; {reason}"))
+            if not there:
+                self.warn(mark, f"{path}: {reason}, so that nothing stands in its place")
+        self.reasons.clear()
 
 
 def quote(text: str) -> str:

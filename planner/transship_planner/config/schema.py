@@ -23,7 +23,7 @@ class Format(Enum):
     REFERENCE = "image reference"
     REGEX = "regular expression (RE2)"
     SEMVER_RANGE = "semver range"
-    PLATFORM = "platform, os/architecture[/variant]"
+    PLATFORM = "platform, os/architecture[/variant][,osver=VERSION]"
     MEDIA_TYPE = "media type"
     SCHEDULE = "cron expression"
     TAG = "tag"

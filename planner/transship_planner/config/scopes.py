@@ -20,6 +20,14 @@ _WITHOUT_EFFECT: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+_BESIDE_TAG: Final = ("keep_last", "os_normalize", "repos", "semverSuffix", "min_tags", "target_name")
+
+
+def _is_own(entry: Section, key: str) -> bool:
+    """Whether an entry says this itself; what it inherits is meant for other entries, too."""
+    return entry.at(key).startswith(entry.path)
+
+
 def read_scope(entry: Section, texts: Mapping[str, str | None], dialect: Dialect, problems: Problems) -> Scope | None:
     """Return what an entry mirrors; None, and errors noted, when it does not say.
 
@@ -28,7 +36,7 @@ def read_scope(entry: Section, texts: Mapping[str, str | None], dialect: Dialect
     reader = _Reader(entry, texts, problems)
     kind = entry.text("type")
     for key in _WITHOUT_EFFECT.get(kind, ()):
-        if key in entry and entry.at(key).startswith(entry.path):  # what is inherited is meant for other entries
+        if key in entry and _is_own(entry, key):
             problems.warn(entry.where(key), f"{entry.at(key)} has no effect on an entry of type {kind!r}")
     match kind:
         case "image":
@@ -75,8 +83,7 @@ class _Reader:
 
     def tag(self, *, explicit: bool) -> ImageScope | None:
         """Read two repositories and the one tag to mirror."""
-        wishes = {"keep_last": read_keep_last(self._entry).count, "os_normalize": self._entry.flag("os_normalize")}
-        for key in (key for key, wanted in wishes.items() if wanted):
+        for key in filter(self._is_asked_for, _BESIDE_TAG):
             self._problems.warn(self._entry.where(key), f"{self._entry.at(key)} has no effect beside 'tag'")
         source, target = self._repositories(explicit=explicit)
         from_tag, to_tag = self._tag_of(source), self._tag_of(target)
@@ -97,6 +104,18 @@ class _Reader:
         source = self._parse("source", check_registry)
         target = self._parse("target", _registry_prefix)
         return RegistryScope(source, target, allow, deny, selection) if source and target else None
+
+    def _is_asked_for(self, key: str) -> bool:
+        """Tell whether the entry itself has a key, and does not just switch it off."""
+        if key not in self._entry or not _is_own(self._entry, key):
+            return False
+        match key:
+            case "keep_last":
+                return bool(read_keep_last(self._entry).count)
+            case "os_normalize":
+                return self._entry.flag(key)
+            case _:
+                return True
 
     def _repositories(self, *, explicit: bool) -> tuple[Repository | None, Repository | None]:
         source = self._loose_source() if explicit else self._parse("source", Repository.parse)

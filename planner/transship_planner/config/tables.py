@@ -23,8 +23,9 @@ from transship_planner.config.schema import (
     TextMap,
     Whole,
 )
-from transship_planner.desired import Dialect, OnEol
+from transship_planner.desired import Dialect, MissingAttestations, OnEol
 from transship_planner.tags.versions import Group, Suffix
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 from transship_registry.referrers.refused import RefusedArtifactPolicy
 
@@ -292,6 +293,14 @@ ENTRY: Final = Table(
             doc="The platforms to mirror; an empty list mirrors all.",
         ),
         Field(
+            name="missingAttestations",
+            kind=Choice(options=tuple(choice.value for choice in MissingAttestations)),
+            default=MissingAttestations.FAIL.value,
+            inherited=True,
+            doc="What happens when an image's index lists attestations that the source does not have: the image is a "
+            "problem, or is mirrored without them, under a new index.",
+        ),
+        Field(
             name="lifecycle",
             kind=Record(LIFECYCLE),
             home=_IMGLIFE,
@@ -474,6 +483,12 @@ DEFAULTS: Final = Table(
             home=_REGSYNC,
             default=0,
             doc="The largest chunk, in bytes, that a registry may ask for; 0 is 1 GiB.",
+        ),
+        Field(
+            name="layoutLinks",
+            kind=Choice(options=tuple(links.value for links in LayoutLinks)),
+            default=LayoutLinks.COPY.value,
+            doc="How a blob gets from one layout to another on the same file system: as a copy, or as a hard link.",
         ),
         Field(name="userAgent", kind=Text(), home=_REGSYNC, doc="What transship calls itself in requests."),
         *_PATIENCE,

@@ -98,7 +98,8 @@ def parse_yaml(data: bytes, file: str, problems: Problems) -> Node | None:
         for event in _events(text):
             builder.feed(event)
     except yaml.MarkedYAMLError as error:
-        raise ConfigError(*problems.errors, _syntax_finding(error, text, file)) from None
+        finding = _depth_finding(error, text, file) or _syntax_finding(error, text, file)
+        raise ConfigError(*problems.errors, finding) from None
     return builder.root
 
 
@@ -147,6 +148,34 @@ def _syntax_finding(error: yaml.MarkedYAMLError, text: str, file: str) -> Findin
         message += f" that begins on line {error.context_mark.line + 1}"
     advice = _invisible_before(text, mark) or _ADVICE.get(problem)
     return Finding(mark, f"{message}; {advice}" if advice else message)
+
+
+def _depth_finding(error: yaml.MarkedYAMLError, text: str, file: str) -> Finding | None:
+    """Tell where the text before a syntax error exceeds our limit; None where it does not.
+
+    The scanner runs ahead of the events and has a limit of its own in newer versions of libyaml, so that it may refuse
+    a text before the events come to our limit. They do come to it when the text ends there.
+    """
+    assert error.problem_mark is not None
+    depth = 0
+    try:
+        for event in _events(text[: error.problem_mark.index]):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH_LIMIT:
+                return _too_deep(_event_mark(event, file))
+    except yaml.MarkedYAMLError:
+        return None
+    return None
+
+
+def _too_deep(mark: Mark) -> Finding:
+    return Finding(mark, f"nested more than {DEPTH_LIMIT} levels deep")
+
+
+def _event_mark(event: yaml.Event, file: str) -> Mark:
+    start = event.start_mark
+    assert start is not None  # the parser marks every event
+    return Mark(file, start.line + 1, start.column + 1)
 
 
 def _lines(text: str) -> list[str]:
@@ -213,9 +242,7 @@ class _Builder:
                 pass
 
     def _mark(self, event: yaml.Event) -> Mark:
-        start = event.start_mark
-        assert start is not None  # the parser marks every event
-        return Mark(self._file, start.line + 1, start.column + 1)
+        return _event_mark(event, self._file)
 
     def _document(self, event: yaml.DocumentStartEvent) -> None:
         self._documents += 1
@@ -239,7 +266,7 @@ class _Builder:
         if event.tag is not None and event.tag not in _COLLECTION_TAGS:
             self._unsupported(mark, event.tag)
         if len(self._stack) >= DEPTH_LIMIT:
-            raise ConfigError(*self._problems.errors, Finding(mark, f"nested more than {DEPTH_LIMIT} levels deep"))
+            raise ConfigError(*self._problems.errors, _too_deep(mark))
         self._spend(1, mark)
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)

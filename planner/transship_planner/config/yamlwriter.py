@@ -12,7 +12,8 @@ _NO_FOLDING: Final = 1 << 30
 
 def to_yaml(document: Document) -> str:
     """Return the document as block YAML, keys in their order."""
-    return yaml.dump(
+    # types-pyyaml gives `width` a type that pyright cannot follow.
+    return yaml.dump(  # pyright: ignore[reportUnknownMemberType]
         document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=_NO_FOLDING
     )
 

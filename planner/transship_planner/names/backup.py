@@ -1,10 +1,18 @@
 """Where the image that is about to be overwritten is kept (semantics B6.4, B11 "Backup")."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from transship_planner.gotemplate import Object, Template, TemplateError
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.reference import Reference
+
+_TIME: Final = re.compile(
+    r"[0-9]+|(?i:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:tember)?|Oct(?:ober)?"
+    r"|Nov(?:ember)?|Dec(?:ember)?|(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?|[AP]M)"
+)
+"""What the time changes in a text: numbers, and the names of months, days and halves of a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,20 @@ class BackupRule:
             raise InvalidReferenceError(f"{target}: the backup template gives the target itself")
         return kept
 
+    def could_give(self, kept: Reference, target: Reference) -> bool:
+        """Tell whether the template gives this reference, at this or another time.
+
+        Raises `InvalidReferenceError` as `reference_for` does.
+        """
+        expected = self.reference_for(target)
+        if expected == kept or "time" not in self.template.text:
+            return expected == kept
+        return _timeless(str(expected)) == _timeless(str(kept))
+
+    def sample(self) -> Object:
+        """Return what the template sees of an image that might be; what matters of it is that it is there."""
+        return self._data(Reference.parse("registry.example/app:tag"))
+
     def _data(self, target: Reference) -> Object:
         repository = target.repository
         fields = {
@@ -45,3 +67,7 @@ class BackupRule:
             "Path": repository.path if repository.is_layout else "",
         }
         return Object("TemplateData", {"Ref": Object("Ref", fields), "Sync": self.sync, "Step": self.sync})
+
+
+def _timeless(text: str) -> str:
+    return _TIME.sub("0", text)

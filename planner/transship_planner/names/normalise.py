@@ -61,6 +61,14 @@ def os_normalize(tag: str, tags: Iterable[str], digests: Mapping[str, Digest] | 
     )
 
 
+def os_names_in(tag: str, text: str) -> tuple[str, ...]:
+    """Return the names in a text that `os_normalize` might give a tag: a version, a hyphen, the tag."""
+    if not _OS_ONLY.fullmatch(tag):
+        return ()
+    found = re.findall(rf"[0-9A-Za-z_.]+-{re.escape(tag)}(?![0-9A-Za-z_.-])", text)
+    return tuple(name for name in found if _prefix(name, f"-{tag}"))
+
+
 def _candidates(tag: str, tags: Iterable[str]) -> dict[str, _Rank]:
     if not _OS_ONLY.fullmatch(tag):
         return {}

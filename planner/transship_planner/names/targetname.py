@@ -42,10 +42,14 @@ class TargetName:
     def unknown_field(self) -> str:
         """Return what is wrong when the template asks for a field that no tag has; empty when nothing is known."""
         try:
-            self.template.execute(Object("TargetName", {"Source": "a/b:c", "Repository": "b", "Tag": "c"}))
+            self.template.execute(self.sample())
         except TemplateError as error:  # any other failure may be the fault of these values
             return error.message if error.message.startswith(_UNKNOWN_FIELD) else ""
         return ""
+
+    def sample(self) -> Object:
+        """Return what the template sees of a tag that might be."""
+        return Object("TargetName", {"Source": "a/b:c", "Repository": "b", "Tag": "c"})
 
     def _expanded(self, source: Reference, tag: str) -> str:
         data = {"Source": str(source), "Repository": source.repository.path, "Tag": tag}

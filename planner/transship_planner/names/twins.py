@@ -7,6 +7,7 @@ from transship_planner.asking import for_each
 from transship_planner.names.normalise import os_candidates
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor
+from transship_registry.ports import WholeTagList
 from transship_registry.reference import Reference, Repository
 
 LOOKS: Final = 16
@@ -16,13 +17,12 @@ Head: TypeAlias = Callable[[Reference], Awaitable[Descriptor | None]]
 
 
 async def twin_digests(
-    head: Head, repository: Repository, selected: Iterable[str], tags: Iterable[str]
+    head: Head, repository: Repository, selected: Iterable[str], tags: WholeTagList
 ) -> Mapping[str, Digest]:
     """Return the digests that decide about the names of the selected tags, as far as they had to be asked for.
 
     Nothing is asked about a tag for whose version there is no choice, and nothing more once its twin is found.
     """
-    listed = tuple(tags)
     found: dict[str, Digest] = {}
 
     async def digest(tag: str) -> Digest | None:
@@ -32,7 +32,7 @@ async def twin_digests(
         return found.get(tag)
 
     async def look(tag: str) -> None:
-        candidates = os_candidates(tag, listed)
+        candidates = os_candidates(tag, tags.tags)
         if len(candidates) < 2 or (own := await digest(tag)) is None:
             return
         for candidate in candidates[:LOOKS]:

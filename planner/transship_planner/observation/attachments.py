@@ -1,13 +1,14 @@
 """What is attached to the images of an entry, and whether the target has it: referrers and digest tags (semantics B12).
 
-Both sides are asked for their lists; no manifest of what is attached is fetched for that.
+Both sides are asked for their lists; a manifest of what is attached is fetched only where a list does not say what a
+filter asks for.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from transship_planner.asking import for_each
-from transship_planner.observation.observed import SeenAttachment, Sighting
+from transship_planner.observation.observed import SeenAttachment, Sighting, Wish
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.manifest import Descriptor, Manifest
@@ -37,6 +38,7 @@ class AttachmentLook:
             filters=rules.referrer_filters,
             referrers=rules.referrers,
             source=rules.referrer_source,
+            copies=_home(wish),
             tags=tags,
         )
         if not tree.complete:
@@ -54,8 +56,7 @@ class AttachmentLook:
 
     async def _at_target(self, sighting: Sighting, tree: ReferrerTree) -> tuple[SeenAttachment, ...]:
         wish = sighting.wish
-        here = wish.target.repository
-        home = wish.entry.copy.referrer_target or here
+        here, home = wish.target.repository, _home(wish)
         listed = await self._listed(home, [node.subject for node in tree.nodes if not node.tag])
 
         async def seen(node: ReferrerNode) -> SeenAttachment:
@@ -73,3 +74,8 @@ class AttachmentLook:
         lists = await for_each(wanted, lambda subject: self.reader.list_referrers(home, subject))
         found = (frozenset(each.digest for each in listed.descriptors) for listed in lists)
         return dict(zip(wanted, found, strict=True))
+
+
+def _home(wish: Wish) -> Repository:
+    """Return the repository in which the referrers of an image shall be."""
+    return wish.entry.copy.referrer_target or wish.target.repository

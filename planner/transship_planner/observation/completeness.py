@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Protocol
 
 from transship_planner.asking import for_each
+from transship_planner.desired import MissingAttestations
 from transship_planner.observation.observed import Sighting
 from transship_planner.plans.contents import check_nesting
 from transship_registry.digest import Digest
@@ -35,6 +36,7 @@ async def lost_content(
     assert sighting.expected is not None, "only what the source was asked for is looked into"
     target, source = sighting.wish.target.repository, sighting.wish.source.repository
     external = sighting.wish.entry.copy.include_external
+    skips = sighting.wish.entry.copy.missing_attestations is MissingAttestations.SKIP
 
     if sighting.reduced is not None:
         contents[sighting.reduced.digest] = sighting.reduced
@@ -49,7 +51,12 @@ async def lost_content(
 
     async def part_lost(part: Descriptor, depth: int) -> frozenset[Digest]:
         if part.is_manifest:
-            return await manifest_lost(part, depth)
+            try:
+                return await manifest_lost(part, depth)
+            except NotFoundError:  # the source has it neither
+                if skips and part.is_attestation:
+                    return frozenset()
+                raise
         size = await reader.head_blob(target, part.digest)
         return frozenset() if size == part.size else frozenset({part.digest})
 

@@ -1,6 +1,6 @@
 """Fetch the manifests of what will be copied, which tell what that consists of."""
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 from transship_planner.asking import for_each
@@ -8,7 +8,7 @@ from transship_planner.observation.observed import Sighting, Trouble
 from transship_planner.observation.reading import OnceReader
 from transship_planner.plans.contents import check_nesting
 from transship_registry.digest import Digest
-from transship_registry.errors import TransshipError
+from transship_registry.errors import NotFoundError, TransshipError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.reference import Reference, Repository
 
@@ -61,9 +61,20 @@ class Fetcher:
         self, repository: Repository, manifest: Manifest, held: frozenset[Digest], depth: int
     ) -> None:
         check_nesting(repository.at(manifest.digest), depth)
-        wanted = [child for child in manifest.children if child.is_manifest and child.digest not in held]
-        await for_each(_unique(wanted), lambda digest: self._fetch_tree(repository.at(digest), held, depth))
+        wanted = {child.digest: child for child in manifest.children if child.is_manifest and child.digest not in held}
+
+        async def fetch(child: Descriptor) -> None:
+            try:
+                await self._fetch_tree(repository.at(child.digest), held, depth)
+            except NotFoundError as error:
+                raise _named(error, child) from error
+
+        await for_each(wanted.values(), fetch)
 
 
-def _unique(children: Iterable[Descriptor]) -> tuple[Digest, ...]:
-    return tuple(dict.fromkeys(child.digest for child in children))
+def _named(error: NotFoundError, child: Descriptor) -> NotFoundError:
+    """Say of an attestation that is listed and not there that it is one, and that the image can go without."""
+    if not child.is_attestation or not error.reference.endswith(str(child.digest)):
+        return error
+    advice = "it is an attestation that the index lists; missingAttestations: skip mirrors the image without it"
+    return NotFoundError(error.attempted, error.reference, error.answer, status=error.status, advice=advice)

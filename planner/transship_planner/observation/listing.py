@@ -3,7 +3,7 @@
 Other questions are asked only where a rule depends on the answer: dates for `keep_last`, digests for `os_normalize`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -23,7 +23,8 @@ from transship_planner.observation.observed import Trouble, Wish
 from transship_planner.observation.reading import OnceReader
 from transship_planner.places import Places
 from transship_registry.digest import Digest
-from transship_registry.errors import InvalidReferenceError, NotFoundError, RegistryError, TransshipError
+from transship_registry.errors import InvalidReferenceError, NotFoundError, TransshipError
+from transship_registry.ports import WholeTagList
 from transship_registry.reference import Reference, Repository
 
 _WAY_OUT: Final = "let repos leave it out"
@@ -85,12 +86,11 @@ class Lister:
     async def _list_registry(self, entry: Entry, scope: RegistryScope) -> Listing:
         """List the chosen repositories; one that cannot be listed is a trouble and does not stop the others."""
         listed = await self._reader.list_repositories(scope.source)
-        if not listed.complete:
-            raise RegistryError("list repositories", scope.source, f"the list is incomplete: {listed.problem}")
         chosen = [name for name in listed.tags if scope.selects(name)]
+        about_list = Listing(warnings=_named(entry, listed.warnings))
         if not chosen:
             warning = f"{entry.name}: no repository of {scope.source} matches ({len(listed.tags)} listed)"
-            return Listing(warnings=(warning,))
+            return joined((about_list, Listing(warnings=(warning,))))
 
         async def list_one(name: str) -> Listing:
             try:
@@ -102,20 +102,21 @@ class Lister:
             except TransshipError as error:
                 return Listing(troubles=(Trouble(entry.name, f"{scope.source}/{name}", str(error)),))
 
-        return joined(await for_each(chosen, list_one))
+        return joined((about_list, *await for_each(chosen, list_one)))
 
     async def _list_renamed(self, entry: Entry, scope: ImageScope) -> Listing:
         listed = await self._tags(scope.source.repository)
-        digests = await self._twins(scope.source.repository, [scope.target.identifier], listed.tags)
-        name = name_target(entry, scope.source, scope.target.repository, listed.tags, digests)
+        digests = await self._twins(scope.source.repository, [scope.target.identifier], listed)
+        name = name_target(entry, scope.source, scope.target.repository, listed, digests)
         wish = self._wish(entry, scope.source, name.target)
-        return Listing((wish,), warnings=(f"{entry.name}: {name.warning}",) if name.warning else ())
+        return Listing((wish,), warnings=_named(entry, (name.warning,)))
 
     async def _list_repository(self, entry: Entry, scope: RepositoryScope) -> Listing:
         listed = await self._tags(scope.source)
-        if not listed.complete:
-            message = f"the tag list is incomplete: {listed.problem}"
-            return Listing(troubles=(Trouble(entry.name, str(scope.source), message),))
+        about_list = Listing(warnings=_named(entry, listed.warnings))
+        return joined((about_list, await self._select(entry, scope, listed)))
+
+    async def _select(self, entry: Entry, scope: RepositoryScope, listed: WholeTagList) -> Listing:
         if shortage := scope.selection.shortage(listed.tags):
             return Listing(troubles=(Trouble(entry.name, str(scope.source), shortage),))
         dates = await self._dates.for_selection(scope.selection, scope.source, listed.tags)
@@ -123,20 +124,18 @@ class Lister:
         if not selected:
             warning = f"{entry.name}: no tag of {scope.source} matches ({len(listed.tags)} listed)"
             return Listing(warnings=(warning,))
-        digests = await self._twins(scope.source, selected if entry.os_normalize else (), listed.tags)
-        named, troubles = _name_all(entry, scope, selected, listed.tags, digests)
+        digests = await self._twins(scope.source, selected if entry.os_normalize else (), listed)
+        named, troubles = _name_all(entry, scope, selected, listed, digests)
         wishes = [self._wish(entry, source, name.target) for source, name in named.items()]
         existing = await self._existing(wishes)
         return Listing(
             tuple(wish for wish in wishes if wish.target not in existing),
             tuple(wish for wish in wishes if wish.target in existing),
             troubles=troubles,
-            warnings=tuple(f"{entry.name}: {name.warning}" for name in named.values() if name.warning),
+            warnings=_named(entry, (name.warning for name in named.values())),
         )
 
-    async def _twins(
-        self, repository: Repository, selected: Iterable[str], tags: Iterable[str]
-    ) -> Mapping[str, Digest]:
+    async def _twins(self, repository: Repository, selected: Iterable[str], tags: WholeTagList) -> Mapping[str, Digest]:
         return await twin_digests(self._reader.head_manifest, repository, selected, tags)
 
     def _wish(self, entry: Entry, source: Reference, target: Reference) -> Wish:
@@ -159,6 +158,11 @@ class Lister:
         return frozenset(listed.tags)
 
 
+def _named(entry: Entry, warnings: Iterable[str]) -> tuple[str, ...]:
+    """Say of which entry the warnings are; what is empty is none."""
+    return tuple(f"{entry.name}: {warning}" for warning in warnings if warning)
+
+
 def _where(scope: Scope) -> str:
     return scope.source if isinstance(scope, RegistryScope) else str(scope.source)
 
@@ -167,16 +171,16 @@ def _name_all(
     entry: Entry,
     scope: RepositoryScope,
     selected: Iterable[str],
-    tags: Sequence[str],
+    tags: WholeTagList,
     digests: Mapping[str, Digest],
 ) -> tuple[dict[Reference, Named], tuple[Trouble, ...]]:
     """Return how the selected tags are called at the target; one that gets no name is a trouble of its own."""
     named: dict[Reference, Named] = {}
     troubles: list[Trouble] = []
     for tag in selected:
-        source = scope.source.tag(tag)
         try:
+            source = scope.source.tag(tag)
             named[source] = name_target(entry, source, scope.target, tags, digests)
         except InvalidReferenceError as error:
-            troubles.append(Trouble(entry.name, str(source), str(error)))
+            troubles.append(Trouble(entry.name, f"{scope.source}:{tag}", str(error)))
     return named, tuple(troubles)

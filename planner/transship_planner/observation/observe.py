@@ -4,8 +4,10 @@ Tag lists first, then one HEAD at each side for the tags that remain, then the m
 What cannot be answered becomes a trouble of its entry and does not stop the others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from transship_planner.asking import for_each
 from transship_planner.desired import Comparison, Desired
@@ -22,6 +24,9 @@ from transship_planner.plans.rivals import settle_names
 from transship_registry.digest import Digest
 from transship_registry.manifest import Manifest
 from transship_registry.ports import CatalogueReader
+from transship_registry.reference import Reference
+
+_NAMED: Final = 3
 
 
 async def observe(
@@ -31,12 +36,14 @@ async def observe(
     missing: bool = False,
     contents: bool = True,
     policies: Sequence[Policy] = (),
+    unrecorded: Callable[[Reference], bool] | None = None,
 ) -> Observed:
     """Look at everything the configuration names.
 
     With `missing`, a target tag that exists is as it should be, whatever it points at. Without `contents`, no manifest
     is fetched unless a platform has to be selected: that is enough to tell *that* something differs. What one of the
-    `policies` restrains is not fetched either, since it will not be copied.
+    `policies` restrains is not fetched either, since it will not be copied. Targets of which the configuration only
+    wants that they exist are compared once, too, when a state is kept that has them `unrecorded`.
     """
     once, places, dates = OnceReader(reader), Places(desired.hosts), Dates(reader.inventory)
     manifests = dict[Digest, Manifest]()
@@ -55,9 +62,10 @@ async def observe(
         existing=listed.existing,
         contents=manifests,
         troubles=tuple(troubles),
-        warnings=(*listed.warnings, *dates.warnings.values()),
+        warnings=(*listed.warnings, *dates.warnings.values(), *_remarks(sightings)),
         told=dates.digests,
         quotas=await look_at_quotas(coming, reader),
+        confirmed=await _confirmed(looker, (*listed.existing, *_only_there(sightings)), unrecorded),
     )
 
 
@@ -77,11 +85,35 @@ async def select(desired: Desired, reader: CatalogueReader) -> Selected:
     return Selected(listed.wishes, listed.troubles, (*listed.warnings, *dates.warnings.values()))
 
 
+def _only_there(sightings: Iterable[Sighting]) -> Iterator[Wish]:
+    """Return the wishes whose target tags are there, and whose sources were not asked."""
+    return (each.wish for each in sightings if each.source is None)
+
+
+async def _confirmed(
+    looker: Looker, existing: Iterable[Wish], unrecorded: Callable[[Reference], bool] | None
+) -> tuple[Sighting, ...]:
+    wishes = [wish for wish in existing if unrecorded is not None and unrecorded(wish.target)]
+    return tuple(each for each in await for_each(wishes, looker.confirm) if each is not None)
+
+
 def _seen(found: Iterable[Sighting | Trouble], troubles: list[Trouble]) -> list[Sighting]:
     """Return what could be seen, and put what could not into `troubles`."""
     found = tuple(found)
     troubles += [trouble for trouble in found if isinstance(trouble, Trouble)]
     return [sighting for sighting in found if isinstance(sighting, Sighting)]
+
+
+def _remarks(sightings: Iterable[Sighting]) -> Iterator[str]:
+    """Say what should be known of what will change, of all tags of an entry that it is true of at once."""
+    tags: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for sighting in sightings:
+        if sighting.remark and sighting.is_changing:
+            tags[sighting.wish.entry.name, sighting.remark].append(str(sighting.wish.source))
+    for (entry, remark), sources in tags.items():
+        named = list(dict.fromkeys(sources))
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        yield f"{entry}: {remark}: {', '.join(named[:_NAMED])}{more}"
 
 
 def _restrained(sighting: Sighting, policies: Sequence[Policy]) -> Sighting:

@@ -10,6 +10,7 @@ from transship_planner.desired import Comparison, Entry, PlatformRule
 from transship_planner.plans.plan import Action
 from transship_registry.digest import Digest
 from transship_registry.manifest import Descriptor, Manifest
+from transship_registry.platform import Platform
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.walk import ReferrerNode
@@ -78,6 +79,9 @@ class Sighting:
     is where the image that is about to be replaced will be kept; `restraint` is why it is not replaced now. `attached`
     is what belongs to the image, if its entry wants that; `lost` is the content that the target should have and has not
     (`forceRecursive`), with the manifests above it. `pushed` is asked for only where the entry has a `min_age`.
+    `platform` is what a manifest without an index is for, and `remark` what people should know of the choice of
+    platforms, where the entry chooses any. `left_out` are attestations that the source lists and does not have: then
+    `reduced` is built without them.
     """
 
     wish: Wish
@@ -90,6 +94,9 @@ class Sighting:
     attached: tuple[SeenAttachment, ...] = ()
     lost: frozenset[Digest] = frozenset()
     pushed: Pushed | None = None
+    platform: Platform | None = None
+    remark: str = ""
+    left_out: tuple[Digest, ...] = ()
 
     @property
     def in_sync(self) -> bool:
@@ -140,7 +147,8 @@ class Observed:
     `existing` are the wishes whose target tags are known to exist without having been asked one by one. `contents`
     holds the manifests of what will change (sources whole, targets only their top) and is empty for a mere check.
     `quotas` are the pull quotas that the source registries state, by registry. `told` is what source tags point at by
-    what their registries told on other occasions, which may be minutes old.
+    what their registries told on other occasions, which may be minutes old. `confirmed` are looks at both ends of tags
+    for which it is enough that they exist, for the sake of the state.
     """
 
     sightings: tuple[Sighting, ...] = ()
@@ -150,6 +158,7 @@ class Observed:
     quotas: Mapping[str, Quota] = field(default_factory=dict[str, Quota])
     told: Mapping[Reference, Digest] = field(default_factory=dict[Reference, Digest])
     existing: tuple[Wish, ...] = ()
+    confirmed: tuple[Sighting, ...] = ()
 
     @property
     def untouched(self) -> Iterator[Wish]:

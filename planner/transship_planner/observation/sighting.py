@@ -3,20 +3,28 @@
 from collections.abc import MutableMapping
 from dataclasses import replace
 
-from transship_planner.asking import for_each
-from transship_planner.desired import Comparison
+from transship_planner.asking import Once, for_each
+from transship_planner.desired import Comparison, MissingAttestations
 from transship_planner.observation.attachments import AttachmentLook
 from transship_planner.observation.completeness import lost_content
 from transship_planner.observation.dating import Dates
 from transship_planner.observation.observed import Sighting, Trouble, Wish
-from transship_planner.observation.platforms import check_lone_platform, expected_content
+from transship_planner.observation.platforms import (
+    Choice,
+    choose_from_index,
+    choose_lone,
+    leave_out_missing,
+    lone_platform,
+)
 from transship_planner.observation.reading import OnceReader
 from transship_planner.places import Places
 from transship_registry.digest import Digest
-from transship_registry.errors import InvalidReferenceError, NotFoundError, TransshipError
+from transship_registry.errors import ContentError, InvalidReferenceError, NotFoundError, TransshipError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import ManifestKind, manifest_kind
+from transship_registry.platform import Platform
 from transship_registry.ports import RegistryReader
+from transship_registry.reference import Reference
 from transship_registry.referrers.refused import RefusedArtifactPolicy
 
 
@@ -37,6 +45,7 @@ class Looker:
         self._dates = dates
         self._contents = contents
         self._attachments = AttachmentLook(once)
+        self._lone_platform = Once[Reference, Platform | None](self._read_platform)
 
     async def sight(self, wish: Wish) -> Sighting | Trouble:
         """See what the two tags of a wish point at."""
@@ -44,6 +53,16 @@ class Looker:
             return await self._with_date(self._with_backup(await self._look_at(wish)))
         except TransshipError as error:
             return Trouble(wish.entry.name, str(wish.target), str(error))
+
+    async def confirm(self, wish: Wish) -> Sighting | None:
+        """See whether a tag of which it is enough that it exists is what its source gives; None when none can tell.
+
+        It is left as it is whatever is found, so that nothing here is a trouble.
+        """
+        try:
+            return await self._look_at(replace(wish, comparison=Comparison.DIGEST))
+        except TransshipError:
+            return None
 
     async def _look_at(self, wish: Wish) -> Sighting:
         if wish.comparison is Comparison.EXISTENCE:
@@ -53,9 +72,17 @@ class Looker:
         target, source = await for_each((wish.target, wish.source), self._once.head_manifest)
         if source is None:
             raise NotFoundError("HEAD manifest", str(wish.source), "the source has no such tag", status=404)
-        if not wish.platforms.wanted:
-            return Sighting(wish, source, source, target)
-        return await self._select_platforms(wish, source, target)
+        choice = await self._choose(wish, source, target)
+        return Sighting(
+            wish,
+            source,
+            choice.expected,
+            target,
+            choice.reduced,
+            platform=choice.platform,
+            remark=choice.remark,
+            left_out=choice.left_out,
+        )
 
     def _with_backup(self, sighting: Sighting) -> Sighting:
         """Say where the image is kept that will be replaced, if its entry wants that."""
@@ -74,24 +101,46 @@ class Looker:
             return sighting
         return replace(sighting, pushed=await self._dates.pushed(wish.source, source.digest))
 
-    async def _select_platforms(self, wish: Wish, source: Descriptor, target: Descriptor | None) -> Sighting:
-        where = wish.source.at(source.digest)
-        if manifest_kind(source.media_type) is ManifestKind.INDEX:
-            expected, reduced = expected_content(await self._once.get_manifest(where), wish.platforms, str(wish.source))
-            return Sighting(wish, source, expected, target, reduced)
+    async def _choose(self, wish: Wish, source: Descriptor, target: Descriptor | None) -> Choice:
+        """Decide what the target tag should point at; a manifest is only fetched when that depends on it."""
+        where, wanted = wish.source.at(source.digest), wish.platforms.wanted
         is_there = target is not None and target.digest == source.digest
-        if not is_there and not wish.platforms.index_only:
-            await check_lone_platform(self._reader, wish, await self._once.get_manifest(where))
-        return Sighting(wish, source, source, target)
+        if manifest_kind(source.media_type) is not ManifestKind.INDEX:
+            if not wanted or wish.platforms.index_only or is_there:
+                return Choice(source)
+            return choose_lone(source, await self._lone_platform(where), wish.platforms, str(wish.source))
+        skips = wish.entry.copy.missing_attestations is MissingAttestations.SKIP and len(wanted) != 1
+        if not wanted and (is_there or not skips):
+            return Choice(source)
+        index = await self._once.get_manifest(where)
+        choice = choose_from_index(index, wish.platforms, str(wish.source)) if wanted else Choice(source)
+        return await leave_out_missing(self._once, choice, index, wish) if skips else choice
+
+    async def _read_platform(self, where: Reference) -> Platform | None:
+        return await lone_platform(self._reader, where, await self._once.get_manifest(where))
+
+    async def _with_platform(self, sighting: Sighting) -> Sighting:
+        """Find out what is mirrored in place of the platform that regsync's `platform` names: that needs no index."""
+        wish, source = sighting.wish, sighting.source
+        if source is None or sighting.platform is not None or not wish.platforms.index_only:
+            return sighting
+        try:
+            platform = await self._lone_platform(wish.source.at(source.digest))
+        except ContentError:  # it is mirrored as it is all the same
+            platform = None
+        choice = choose_lone(source, platform, wish.platforms, str(wish.source))
+        return replace(sighting, platform=choice.platform, remark=choice.remark)
 
     async def look_into(self, sighting: Sighting, *, contents: bool) -> Sighting | Trouble:
         """See what belongs to an image beside its tag, if its entry wants that; without `contents` only that something
         is lacking matters.
         """
         rules = sighting.wish.entry.copy
-        if not _is_deep(sighting, contents=contents):
-            return sighting
         try:
+            if contents and sighting.is_changing:
+                sighting = await self._with_platform(sighting)
+            if not _is_deep(sighting, contents=contents):
+                return sighting
             if rules.force_recursive and sighting.in_sync:
                 sighting = replace(sighting, lost=await lost_content(self._once, sighting, self._contents))
             if rules.takes_along and not (sighting.in_sync and rules.refused_referrers is RefusedArtifactPolicy.SKIP):

@@ -6,14 +6,14 @@ from transship_planner.plans.contents import content_tree, lost_tree
 from transship_planner.plans.differences import differences
 from transship_planner.plans.plan import Action, Attachment, Change, ContentTree, Difference, RateLimit, Version
 from transship_planner.render.wording import plural
-from transship_registry.digest import Digest
 from transship_registry.platform import Platform
+from transship_state.document import Record
 
 
-def change_of(sighting: Sighting, contents: Contents, recorded: Digest | None, judge: Judge | None) -> Change:
+def change_of(sighting: Sighting, contents: Contents, record: Record | None, judge: Judge | None) -> Change:
     """Return the change of a tag that is to be created, updated or refreshed, or that is left because of a restraint.
 
-    `recorded` is what the state says that we last gave the target.
+    `record` is what the state says of the target.
     """
     wish = sighting.wish
     assert sighting.expected is not None, "only a tag whose source was asked can be pending"
@@ -29,8 +29,9 @@ def change_of(sighting: Sighting, contents: Contents, recorded: Digest | None, j
         reason=_reason(sighting),
         before=Version.of(before) if before else None,
         after=Version.of(top),
-        platforms=_platforms(tree, wish.platforms.wanted),
+        platforms=_platforms(tree, sighting.platform),
         platforms_wanted=wish.platforms.wanted if sighting.reduced is not None else (),
+        left_out=sighting.left_out,
         include_external=wish.entry.copy.include_external,
         backup=sighting.backup if sighting.restraint is None else None,
         ratelimit=_rate_limit(sighting),
@@ -38,7 +39,7 @@ def change_of(sighting: Sighting, contents: Contents, recorded: Digest | None, j
         attached=_attached(sighting, contents),
         refused=wish.entry.copy.refused_referrers.value,
         differences=_differences(sighting, contents),
-        risks=_risks(sighting, recorded),
+        risks=_risks(sighting, record),
         held_until=sighting.restraint.until if sighting.restraint is not None else "",
         lifecycle=judge.of(wish) if judge else None,
     )
@@ -111,6 +112,8 @@ def _reason(sighting: Sighting) -> str:
         return _lacking(sighting)
     if sighting.target is None:
         return "the target tag does not exist"
+    if sighting.expected != sighting.source and not sighting.wish.platforms.wanted:
+        return "the target tag is not the source tag's index without the attestations that are missing at the source"
     if sighting.expected != sighting.source:
         return "the target tag is not what the wanted platforms of the source tag give"
     return "the source tag points at other content than the target tag"
@@ -126,18 +129,25 @@ def _lacking(sighting: Sighting) -> str:
     return f"the target tag is right, but the target lacks {' and '.join(parts)}"
 
 
-def _platforms(tree: ContentTree, wanted: tuple[Platform, ...]) -> tuple[Platform, ...]:
+def _platforms(tree: ContentTree, alone: Platform | None) -> tuple[Platform, ...]:
+    """Return the platforms that an index names, or that of what has no index, as far as they are known."""
     found = dict.fromkeys(manifest.platform for manifest in tree.manifests if manifest.platform)
-    return tuple(found) or (wanted if len(wanted) == 1 else ())
+    return tuple(found) or ((alone,) if alone else ())
 
 
-def _risks(sighting: Sighting, recorded: Digest | None) -> tuple[str, ...]:
+def _risks(sighting: Sighting, record: Record | None) -> tuple[str, ...]:
     """Say what people should know before the tag is written; a tag that stays where it is carries no risk."""
     risks: list[str] = []
     if not sighting.is_changing:
         return ()
-    if sighting.reduced is not None and sighting.expected != sighting.source:
+    if sighting.left_out:
+        risks.append(
+            f"without {plural(len(sighting.left_out), 'attestation')} that the index lists and the source does not "
+            "have: signatures of the source's index do not apply to the new one"
+        )
+    if sighting.wish.platforms.wanted and sighting.reduced is not None and sighting.expected != sighting.source:
         risks.append("reduced to the wanted platforms: signatures of the source's index do not apply to the new one")
-    if sighting.target is not None and recorded is not None and sighting.target.digest != recorded:
-        risks.append(f"somebody changed the target tag since {recorded.short} was applied; that will be overwritten")
+    if sighting.target is not None and record is not None and sighting.target.digest != record.target_digest:
+        given = f"{record.target_digest.short} was {record.origin.value}"
+        risks.append(f"somebody changed the target tag since {given}; that will be overwritten")
     return tuple(risks)

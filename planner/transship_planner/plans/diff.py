@@ -14,6 +14,7 @@ from transship_planner.lifecycle.mirrored import lifecycle_warnings, mirrored_li
 from transship_planner.observation.observed import Observed, Sighting, Wish
 from transship_planner.plans.change import change_of
 from transship_planner.plans.forecast import forecast, shares, shortages
+from transship_planner.plans.found import find_unrecorded
 from transship_planner.plans.plan import (
     FORMAT_VERSION,
     Change,
@@ -26,23 +27,23 @@ from transship_planner.plans.plan import (
     Unchanged,
 )
 from transship_planner.plans.rivals import settle
-from transship_registry.digest import Digest
 from transship_registry.reference import Reference
+from transship_state.document import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What a plan is made under: tool version, configuration, mode, and what was recorded before.
 
-    `recorded` is the digest that the state says we last gave each target; `judge` knows today's date and the lifecycles
-    of products; `lines` are where the entries stand in the configuration.
+    `records` is what the state says of each target, None when no state is kept; `judge` knows today's date and the
+    lifecycles of products; `lines` are where the entries stand in the configuration.
     """
 
     tool_version: str
     config: ConfigPin
     mode: Mode = Mode()
     state: StatePin = StatePin()
-    recorded: Mapping[Reference, Digest] = field(default_factory=dict[Reference, Digest])
+    records: Mapping[Reference, Record] | None = None
     expires_at: str = ""
     warnings: tuple[str, ...] = ()
     judge: Judge | None = None
@@ -52,10 +53,11 @@ class Circumstances:
 def diff(observed: Observed, circumstances: Circumstances) -> Plan:
     """Return the plan that makes the targets what the entries want; changes are sorted by target."""
     settled = settle(observed)
+    records = circumstances.records or {}
     in_sync, pending, skipped = _sort_out(settled.agreed)
     lifecycles = mirrored_lifecycles(observed.mirrored, circumstances.judge)
     changed = (
-        change_of(sighting, observed.contents, circumstances.recorded.get(sighting.wish.target), circumstances.judge)
+        change_of(sighting, observed.contents, records.get(sighting.wish.target), circumstances.judge)
         for sighting in pending
     )
     unchanged = (*(sighting.wish for sighting in in_sync), *settled.existing)
@@ -84,6 +86,7 @@ def diff(observed: Observed, circumstances: Circumstances) -> Plan:
         ),
         expires_at=circumstances.expires_at,
         lifecycles=lifecycles,
+        found=find_unrecorded((*in_sync, *observed.confirmed), records) if circumstances.records is not None else (),
     )
 
 

@@ -8,6 +8,7 @@ from transship_planner.plans.plan import Action, Change, ContentTree, Forecast, 
 from transship_planner.render.wording import plural
 from transship_registry.quota import Quota, left
 from transship_registry.reference import Repository
+from transship_registry.sizes import LARGEST
 
 WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.REFRESH})
 """The actions that bring content to a target."""
@@ -43,7 +44,7 @@ def _share(change: Change, sent: set[tuple[str, object]]) -> Share:
             for manifest in content.manifests
             if not manifest.present and _first(sent, str(target), manifest.digest)
         ]
-    return Share(len(blobs), len(manifests), sum(blobs) + sum(manifests))
+    return Share(len(blobs), len(manifests), _total((*blobs, *manifests)))
 
 
 def brought(change: Change) -> Iterator[tuple[Repository, Repository, ContentTree]]:
@@ -68,7 +69,7 @@ def forecast(changes: Iterable[Change], costs: Iterable[Share], quotas: Mapping[
     pulls = Counter(store_of(repository) for repository, _ in fetched)
     costs = tuple(costs)
     return Forecast(
-        transfer=sum(share.transfer for share in costs),
+        transfer=_total(share.transfer for share in costs),
         blobs=sum(share.blobs for share in costs),
         manifests=sum(share.manifests for share in costs),
         pulls=tuple(_pulls(name, count, quotas.get(name)) for name, count in sorted(pulls.items())),
@@ -127,6 +128,11 @@ def _read_from(change: Change) -> frozenset[str]:
 def store_of(repository: Repository) -> str:
     """Return within which a blob can be mounted: a registry, or a layout."""
     return str(repository) if repository.is_layout else repository.registry
+
+
+def _total(sizes: Iterable[int]) -> int:
+    """Add up sizes, whoever states them; what is more than a plan can hold is as much as it can."""
+    return min(sum(sizes), LARGEST)
 
 
 def _first(sent: set[tuple[str, object]], place: str, digest: object) -> bool:

@@ -152,8 +152,9 @@ class Change(_Document, frozen=True, kw_only=True):
 
     `source` is the tag that was observed and `source_digest` what it pointed at; `after` is what the target tag will
     point at. They differ when `platforms_wanted` selects: one platform gives that child, several give a reduced index
-    that is built from `source_digest` again and must have the digest of `after`. `before` is absent when the target tag
-    was; `backup` is where that content is kept before the tag moves. `attached` is what travels along, what is nearer
+    that is built from `source_digest` again and must have the digest of `after`; so does an index without the
+    attestations `left_out`, which the source lists and does not have. `before` is absent when the target tag was;
+    `backup` is where that content is kept before the tag moves. `attached` is what travels along, what is nearer
     to the image first, and `refused` what happens when the target does not take it (`fail`, `warn`, `skip`). `transfer`
     is how many bytes this change adds to the transfer of the whole plan, at most. `held_until` is when a held change
     may be planned, if time decides.
@@ -171,6 +172,7 @@ class Change(_Document, frozen=True, kw_only=True):
     after: Version | None = None
     platforms: tuple[Platform, ...] = ()
     platforms_wanted: tuple[Platform, ...] = ()
+    left_out: tuple[Digest, ...] = ()
     include_external: bool = False
     backup: Reference | None = None
     ratelimit: RateLimit | None = None
@@ -217,6 +219,17 @@ class StatePin(_Document, frozen=True, kw_only=True):
     nonce: str = ""
 
 
+class Origin(StrEnum):
+    """Where a plan comes from, which decides by what apply judges it.
+
+    The entries of a configuration; a return to what the state recorded; or a copy that somebody asked for once.
+    """
+
+    ENTRIES = "entries"
+    ROLLBACK = "rollback"
+    COPY = "copy"
+
+
 class EntryCount(_Document, frozen=True, kw_only=True):
     """How many target tags of one entry are as they should be."""
 
@@ -229,6 +242,33 @@ class Unchanged(_Document, frozen=True, kw_only=True):
 
     count: int = 0
     entries: tuple[EntryCount, ...] = ()
+
+
+class FoundTag(_Document, frozen=True, kw_only=True):
+    """A target tag that is as wanted, and what its source points at.
+
+    `source` is set where that is not the same tag of the source repository, `given` where the target points at another
+    digest than the source, as it does when platforms are selected.
+    """
+
+    tag: str
+    digest: Digest
+    source: Reference | None = None
+    given: Digest | None = None
+
+
+class Found(_Document, frozen=True, kw_only=True):
+    """Target tags of one repository that are as wanted and that the state does not record so: apply records them.
+
+    `source` and `target` are where they come from and lie; all are of one media type.
+    """
+
+    entry: str
+    source: Repository
+    target: Repository
+    media_type: str
+    platforms: tuple[Platform, ...] = ()
+    tags: tuple[FoundTag, ...] = ()
 
 
 class PullQuota(_Document, frozen=True, kw_only=True):
@@ -270,6 +310,7 @@ class Plan(_Document, frozen=True, kw_only=True):
     format_version: int
     tool_version: str
     config: ConfigPin
+    origin: Origin = Origin.ENTRIES
     mode: Mode = Mode()
     state: StatePin = StatePin()
     changes: tuple[Change, ...] = ()
@@ -279,6 +320,7 @@ class Plan(_Document, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     expires_at: str = ""
     lifecycles: tuple[TagLifecycle, ...] = ()
+    found: tuple[Found, ...] = ()
 
     @property
     def pending(self) -> tuple[Change, ...]:

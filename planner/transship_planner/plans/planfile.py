@@ -4,6 +4,7 @@
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -11,7 +12,7 @@ from typing import Any, Final, cast
 import msgspec
 import rfc8785
 
-from transship_planner.errors import PlanError, TamperedPlanError
+from transship_planner.errors import ForeignPlanError, PlanError, TamperedPlanError
 from transship_planner.plans.plan import FORMAT_VERSION, Plan
 from transship_registry.codec import from_builtins, to_builtins
 from transship_registry.digest import Digest
@@ -64,12 +65,18 @@ def decode(data: bytes, name: str) -> PlanFile:
         plan = from_builtins(document, Plan)
     except (msgspec.ValidationError, InvalidReferenceError) as error:
         raise PlanError(f"{name}: this is no plan that transship can read: {error}") from error
+    _check_targets(plan, name)
     return PlanFile(plan, digest, str(outside["created_at"] or ""))
 
 
 def _parse(data: bytes, name: str) -> dict[str, Any]:
     try:
-        document = json.loads(data)
+        document = json.loads(data, object_pairs_hook=_members)
+    except _RepeatedMemberError as error:
+        raise TamperedPlanError(
+            f"{name}: the member {error.member!r} is there twice, so readers may disagree about what was approved; "
+            f"nothing was contacted; make a new plan with `transship plan -o {name}`"
+        ) from error
     except ValueError as error:
         raise PlanError(f"{name}: this is no plan file: not JSON ({error})") from error
     if not isinstance(document, dict) or "format_version" not in document:
@@ -82,6 +89,33 @@ def _parse(data: bytes, name: str) -> dict[str, Any]:
             "apply it with the version of transship that made it, or plan again"
         )
     return members
+
+
+class _RepeatedMemberError(ValueError):
+    """An object of a JSON text that has a member twice."""
+
+    def __init__(self, member: str) -> None:
+        super().__init__(member)
+        self.member = member
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(member for member, _ in pairs)
+        raise _RepeatedMemberError(next(member for member, count in counts.items() if count > 1))
+    return found
+
+
+def _check_targets(plan: Plan, name: str) -> None:
+    """Refuse a plan with two changes of one target: what it makes of that depended on which one comes last."""
+    targets = Counter(change.target for change in plan.changes)
+    twice = next((target for target, count in targets.items() if count > 1), None)
+    if twice is not None:
+        raise ForeignPlanError(
+            f"{name}: the plan changes {twice} twice; nothing was contacted; "
+            f"make a new plan with `transship plan -o {name}`"
+        )
 
 
 def _verify(document: dict[str, Any], claimed: object, name: str) -> Digest:

@@ -15,20 +15,21 @@ MOVED = "immutable tag moved"
 def moved_tags(observed: Observed, records: Iterable[Record]) -> tuple[str, ...]:
     """Return a warning for each immutable tag that is there, and at either end is known not to be what it was.
 
-    Known without asking are: what the records say, what the target of an entry of one image points at, and what an
-    inventory told that was taken for other reasons.
+    Known without asking are: what the records say, what the target of an entry of one image points at, what an
+    inventory told that was taken for other reasons, and what was compared because there is no record yet.
     """
     recorded = {record.target: record for record in records}
+    told = {**observed.told, **{each.wish.source: each.source.digest for each in observed.confirmed if each.source}}
     present: list[tuple[Wish, Digest | None]] = [(wish, None) for wish in observed.untouched]
     present += [
         (sighting.wish, sighting.target.digest)
-        for sighting in observed.sightings
+        for sighting in (*observed.sightings, *observed.confirmed)
         if sighting.wish.is_immutable and sighting.target is not None
     ]
     found = {
         f"{wish.entry.name}: {MOVED}: {finding}; {wish.target} is left as it is"
         for wish, target in present
-        for finding in _findings(wish, target, recorded.get(wish.target), observed.told)
+        for finding in _findings(wish, target, recorded.get(wish.target), told)
     }
     return tuple(sorted(found))
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from tabulate import tabulate
 
 from transship_planner.plans.plan import Lifecycle, LifecycleStatus, TagLifecycle
+from transship_planner.render.markup import cell, code
 from transship_planner.render.wording import by_name, plural
 
 _HEADERS: Final = ("target", "product", "cycle", "EOL date", "days left", "status")
@@ -15,7 +16,9 @@ _ALIGNED: Final = ("left", "left", "left", "left", "right", "left")
 
 def lifecycle_table(lifecycles: Iterable[TagLifecycle], *, markdown: bool = False) -> str:
     """Return a table with a row for each tag."""
-    rows = [_row(tag, quotes="`" if markdown else "") for tag in by_name(lifecycles)]
+    rows = [_row(tag) for tag in by_name(lifecycles)]
+    if markdown:
+        rows = [(code(target), *map(cell, others)) for target, *others in rows]
     # numbers are not parsed: the cycle 3.20 would be shown as 3.2
     return tabulate(
         rows, headers=_HEADERS, tablefmt="github" if markdown else "simple", colalign=_ALIGNED, disable_numparse=True
@@ -34,11 +37,10 @@ def as_lifecycles(lifecycles: Iterable[TagLifecycle]) -> list[dict[str, Any]]:
     return [{"entry": tag.entry, "target": str(tag.target), **_members(tag.lifecycle)} for tag in lifecycles]
 
 
-def _row(tag: TagLifecycle, quotes: str) -> tuple[str, ...]:
+def _row(tag: TagLifecycle) -> tuple[str, ...]:
     found = tag.lifecycle
     days = "-" if found.days_left is None else str(found.days_left)
-    target = f"{quotes}{tag.target}{quotes}"
-    return target, found.product, found.cycle or "-", found.eol or "-", days, found.status.value
+    return str(tag.target), found.product, found.cycle or "-", found.eol or "-", days, found.status.value
 
 
 def _members(found: Lifecycle) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from tabulate import tabulate
 from transship_planner.plans.plan import Change, Plan
 from transship_planner.render import wording
 from transship_planner.render.lifecycles import lifecycle_counts, lifecycle_table
+from transship_planner.render.markup import cell, code
 from transship_planner.render.remarks import Remark, remarks
 
 _HEADERS = ("action", "target", "source", "digest", "platforms", "transfer")
@@ -19,11 +20,10 @@ def render_markdown(plan: Plan, *, digest: str = "") -> str:
 
 def _blocks(plan: Plan, digest: str) -> Iterator[str]:
     yield f"### {wording.summary(plan)}"
-    if sentence := wording.cost(plan):
-        yield sentence
+    yield from filter(None, (wording.cost(plan), wording.unrecorded(plan)))
     if plan.problems:
         yield "\n".join(
-            f"- **problem** `{found.reference}` ({wording.place(found.entry, found.line)}): {_cell(found.message)}"
+            f"- **problem** {code(found.reference)} ({wording.place(found.entry, found.line)}): {cell(found.message)}"
             for found in plan.problems
         )
     changes = wording.by_name(plan.changes)
@@ -41,7 +41,7 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
         yield lifecycle_table(plan.lifecycles, markdown=True)
         yield "</details>"
     if plan.warnings:
-        yield "\n".join(f"- warning: {_cell(warning)}" for warning in plan.warnings)
+        yield "\n".join(f"- warning: {cell(warning)}" for warning in plan.warnings)
     if digest:
         yield f"Plan digest: `{digest}`"
 
@@ -52,14 +52,14 @@ def _row(change: Change) -> tuple[str, ...]:
         f"`{change.target}`",
         f"`{change.source}`",
         f"`{wording.digests(change)}`",
-        wording.platforms(change.platforms),
+        cell(wording.platforms(change.platforms)),
         wording.transfer(change),
     )
 
 
 def _details(change: Change) -> Iterator[str]:
-    lines = [f"  - `{wording.difference(found)}`" for found in change.differences]
-    lines += [f"  - `{wording.attachment(found)}`" for found in change.attached]
+    lines = [f"  - {code(wording.difference(found))}" for found in change.differences]
+    lines += [f"  - {code(wording.attachment(found))}" for found in change.attached]
     lines += [f"  - the present image is kept as `{change.backup}`"] if change.backup else []
     if lines:
         yield f"- `{change.target}`"
@@ -68,9 +68,4 @@ def _details(change: Change) -> Iterator[str]:
 
 def _remark(remark: Remark) -> str:
     targets = ", ".join(f"`{target}`" for target in remark.targets)
-    return f"- **{remark.kind}** {remark.entry}: {_cell(remark.text)}: {targets}"
-
-
-def _cell(text: str) -> str:
-    """Keep text from foreign registries from becoming markup."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return f"- **{remark.kind}** {remark.entry}: {cell(remark.text)}: {targets}"

@@ -31,8 +31,7 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
     if not plan.changes and not plan.problems:
         yield "No changes. The targets are as the configuration wants them."
     yield wording.summary(plan)
-    if sentence := wording.cost(plan):
-        yield sentence
+    yield from filter(None, (wording.cost(plan), wording.unrecorded(plan)))
     if digest:
         yield f"Plan digest: {digest}"
 

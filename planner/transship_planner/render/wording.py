@@ -116,6 +116,14 @@ def cost(plan: Plan) -> str:
     return f"{text} Manifest pulls: {pulls}." if pulls else text
 
 
+def unrecorded(plan: Plan) -> str:
+    """Return how many tags apply will only record, in one sentence; empty when there are none."""
+    count = sum(len(group.tags) for group in plan.found)
+    if not count:
+        return ""
+    return f"To record in the state: {plural(count, 'tag')} as wanted already."
+
+
 def _pulls(pulls: SourcePulls) -> str:
     quota = f" ({left(pulls.quota.remaining, pulls.quota.limit)} left)" if pulls.quota else ""
     return f"{pulls.manifests} from {pulls.registry}{quota}"

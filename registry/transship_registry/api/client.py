@@ -1,6 +1,6 @@
 """Registries over HTTP: the port's methods, for any number of hosts at once (OCI distribution-spec 1.1)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from ssl import SSLContext
@@ -30,7 +30,7 @@ from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.lists import ReferrerList
+from transship_registry.referrers.lists import Referrer, ReferrerList
 
 USER_AGENT: Final = "transship"
 
@@ -192,16 +192,30 @@ class HttpRegistry:
             repository, lambda host: self._referrers.list_referrers(host, repository, digest, artifact_type)
         )
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
         """Store the manifest's bytes under its digest or tag.
 
-        Where the registry has no referrers API, a manifest with a subject is listed under the referrers tag, too.
+        Where the registry has no referrers API, a manifest with a subject is listed under the referrers tag, too;
+        without `keep_list` the referrer that is to be listed is returned.
         Raises `MissingContentError` when the registry lacks what the manifest points at, `UnsupportedError` when the
         tag is immutable and holds something else.
         """
         host = self._writer(reference.repository)
         answer = await manifests.put_manifest(host, reference, manifest)
-        await self._referrers.note_stored(host, reference.repository, manifest, answer.headers)
+        unlisted = self._referrers.unlisted(host, reference.repository, manifest, answer.headers)
+        if unlisted is None or not keep_list:
+            return unlisted
+        await self._referrers.add(host, reference.repository, unlisted.subject, (unlisted.descriptor,))
+        return None
+
+    async def add_referrers(self, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """List manifests that are stored under the referrers tag of their subject, all at once.
+
+        Raises `UnsupportedError` when the tag holds something else, or the registry does not let it be written.
+        """
+        await self._referrers.add(self._writer(repository), repository, subject, referrers)
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
         """Make a blob of another repository of the same registry appear here; False when the registry did not.

@@ -17,6 +17,7 @@ from transship_registry.http.host import Host
 from transship_registry.http.refusals import Refusal
 from transship_registry.login.scopes import delete
 from transship_registry.reference import Reference
+from transship_registry.referrers.index import is_referrers_tag, referrers_tag
 
 _ATTEMPTED: Final = "DELETE tag"
 _NAMED_AT_MOST: Final = 5
@@ -38,8 +39,22 @@ async def delete_tag(
         raise UnsupportedError(_ATTEMPTED, str(reference), "the reference has no tag", advice="name the tag")
     if reference.digest is not None:
         await _check_names(host, reference, reference.digest)
+    if is_referrers_tag(reference.tag):
+        await _check_is_tag(host, reference)
     if not await _delete_by_name(host, reference):
         await _delete_by_digest(host, reference, list_referrers, along)
+
+
+async def _check_is_tag(host: Host, reference: Reference) -> None:
+    """Refuse what the registry may take for the digest that it spells: the manifest would go, with all its tags."""
+    digest = await _named_by(host, reference)
+    if digest is not None and reference.tag == referrers_tag(digest):
+        raise UnsupportedError(
+            _ATTEMPTED,
+            str(reference),
+            f"it names {digest}, so the registry may take it for that digest, and delete all its tags with it",
+            advice="nothing was deleted: remove the tag with the registry's own tools",
+        )
 
 
 async def _delete_by_name(host: Host, reference: Reference) -> bool:

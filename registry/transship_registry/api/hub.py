@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from transship_registry.api.listing import NAMES_LIMIT, PAGE_LIMIT
+from transship_registry.codec import read_as
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, InvalidReferenceError, RegistryError
 from transship_registry.http.exchange import Answer, Call
@@ -22,7 +23,9 @@ from transship_registry.http.origins import ForbiddenURLError, follow_within
 from transship_registry.http.retry import THROTTLED
 from transship_registry.inventory import Inventory, InventorySource, TagFact
 from transship_registry.platform import Platform
-from transship_registry.reference import Repository
+from transship_registry.reference import Repository, is_tag
+from transship_registry.sizes import LARGEST
+from transship_registry.strange_names import show
 
 PAGE_SIZE: Final = 100
 """The most tags that the API puts on a page."""
@@ -71,6 +74,7 @@ async def list_tags(hub: Host, api: str, repository: Repository) -> Inventory:
         tries=TRIES,
     )
     facts: dict[str, TagFact] = {}
+    strange: set[bytes] = set()
     visited: set[str] = set()
     following: Call | None = call
     while following is not None:
@@ -78,11 +82,20 @@ async def list_tags(hub: Host, api: str, repository: Repository) -> Inventory:
         answer = await hub.exchange.fetch(following)
         page = _read(answer)
         for entry in page.results:
-            facts.setdefault(entry.name, _fact(entry))
-        if not page.next and len(facts) < page.count:
-            raise _broken(answer, f"{len(facts)} tags came, where {page.count} are counted")
+            fact = _fact(entry)
+            if fact is None:
+                strange.add(bytes(entry))
+            else:
+                facts.setdefault(fact.tag, fact)
+        if not page.next and len(facts) + len(strange) < page.count:
+            raise _broken(answer, f"{len(facts) + len(strange)} tags came, where {page.count} are counted")
+        if strange and not facts:
+            raise _broken(answer, f"nothing on the page is a tag: {show(next(iter(strange)))}")
         following = _following(answer, page.next, visited)
     return Inventory(tags=tuple(facts.values()), source=InventorySource.HUB)
+
+
+_NOTHING: Final = msgspec.Raw(b"null")
 
 
 class _Image(msgspec.Struct, frozen=True):
@@ -94,20 +107,20 @@ class _Image(msgspec.Struct, frozen=True):
 
 
 class _Tag(msgspec.Struct, frozen=True):
-    """A tag; what was pushed long ago has neither date nor digest (hub-feedback#2344)."""
+    """A tag, each member as it came; what was pushed long ago has neither date nor digest (hub-feedback#2344)."""
 
-    name: str
-    digest: str | None = None
-    media_type: str | None = None
-    full_size: int | None = None
-    tag_last_pushed: str | None = None
-    last_updated: str | None = None
-    images: tuple[_Image, ...] | None = None
+    name: msgspec.Raw = _NOTHING
+    digest: msgspec.Raw = _NOTHING
+    media_type: msgspec.Raw = _NOTHING
+    full_size: msgspec.Raw = _NOTHING
+    tag_last_pushed: msgspec.Raw = _NOTHING
+    last_updated: msgspec.Raw = _NOTHING
+    images: msgspec.Raw = _NOTHING
 
 
 class _Page(msgspec.Struct, frozen=True):
     count: int
-    results: tuple[_Tag, ...]
+    results: tuple[msgspec.Raw, ...]
     next: str | None = None
 
 
@@ -116,22 +129,37 @@ def _read(answer: Answer) -> _Page:
         return msgspec.json.decode(answer.body, type=_Page)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _broken(answer, f"the answer is no page of tags: {error}") from None
+    except RecursionError:
+        raise _broken(answer, "the answer is no page of tags: JSON is nested too deeply") from None
 
 
-def _fact(entry: _Tag) -> TagFact:
-    """Read what is said of a tag; its digest is never guessed from those of its images, for it may be an index's."""
+def _fact(entry: msgspec.Raw) -> TagFact | None:
+    """Read what is said of a tag, as far as it makes sense; None for what can be no tag.
+
+    The digest is never guessed from those of the tag's images, for it may be an index's.
+    """
+    said = read_as(entry, _Tag)
+    name = read_as(said.name, str) if said else None
+    if said is None or name is None or not is_tag(name):
+        return None
     return TagFact(
-        tag=entry.name,
-        digest=_digest(entry.digest),
-        media_type=entry.media_type or None,
-        size=entry.full_size or None,
-        updated=_moment(entry.tag_last_pushed) or _moment(entry.last_updated),
-        platforms=tuple(_platforms(entry.images or ())),
+        tag=name,
+        digest=_digest(read_as(said.digest, str)),
+        media_type=read_as(said.media_type, str) or None,
+        size=_size(said.full_size),
+        updated=_moment(read_as(said.tag_last_pushed, str)) or _moment(read_as(said.last_updated, str)),
+        platforms=tuple(_platforms(read_as(said.images, tuple[msgspec.Raw, ...]) or ())),
     )
 
 
-def _platforms(images: tuple[_Image, ...]) -> Iterator[tuple[Platform, Digest]]:
-    for image in images:
+def _size(raw: msgspec.Raw) -> int | None:
+    """Read a number of bytes; 0 says that it is unknown."""
+    size = read_as(raw, int)
+    return size if size is not None and 0 < size <= LARGEST else None
+
+
+def _platforms(images: tuple[msgspec.Raw, ...]) -> Iterator[tuple[Platform, Digest]]:
+    for image in (image for raw in images if (image := read_as(raw, _Image))):
         platform = Platform.normalised(
             image.os or "", image.architecture or "", image.variant or "", image.os_version or ""
         )

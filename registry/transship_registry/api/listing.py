@@ -1,6 +1,6 @@
 """Tag lists and the catalogue, page after page until something is wrong (distribution-spec § Listing Tags)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +13,8 @@ from transship_registry.http.host import Host
 from transship_registry.http.origins import ForbiddenURLError, follow_within
 from transship_registry.login.scopes import catalog, pull
 from transship_registry.ports import TagList
-from transship_registry.reference import Repository
+from transship_registry.reference import Repository, is_repository_path, is_tag
+from transship_registry.strange_names import StrangeNames
 
 PAGE_LIMIT: Final = 32 * 1024 * 1024
 """Bytes of one page; some registries do not page at all (https://github.com/google/go-containerregistry/issues/897)."""
@@ -21,10 +22,25 @@ PAGE_LIMIT: Final = 32 * 1024 * 1024
 PAGES_LIMIT: Final = 20_000
 NAMES_LIMIT: Final = 2_000_000
 
+_TEXT: Final = msgspec.json.Decoder(str)
+_NO_CONTROLS: Final = bytes(byte if byte >= 0x20 or byte in b"\t\n\r" else ord("?") for byte in range(256))
+"""JSON has no bare control characters; where a registry writes one into a name, it is one that `?` spoils as well."""
+
 
 async def list_tags(host: Host, repository: Repository, page_size: int | None = None) -> TagList:
-    """List the tags of a repository; what broke after the first page is said in the list, not raised."""
-    return await collect(host, tags_call(host, repository, page_size), read_tags)
+    """List the tags of a repository; what broke after the first page is said in the list, not raised.
+
+    So is what no tag can be called: the other names of the list count.
+    """
+    strange = strange_tags(repository)
+    return await collect(
+        host, tags_call(host, repository, page_size), lambda answer: read_tags(answer, strange), strange
+    )
+
+
+def strange_tags(repository: Repository) -> StrangeNames:
+    """Return where to note what stands in a repository's tag list and is no tag."""
+    return StrangeNames(f"the tag list of {repository}", "tag")
 
 
 def tags_call(host: Host, repository: Repository, page_size: int | None = None) -> Call:
@@ -51,13 +67,10 @@ async def list_repositories(host: Host, page_size: int | None = None) -> TagList
         scopes=frozenset({catalog()}),
         limit=PAGE_LIMIT,
     )
-    return await collect(host, call, lambda answer: _read_page(answer, "repositories").repositories or ())
-
-
-class _Page(msgspec.Struct, frozen=True):
-    name: str | None = None
-    tags: tuple[str, ...] | None = None
-    repositories: tuple[str, ...] | None = None
+    strange = StrangeNames(f"the list of repositories of {host.settings.registry}", "repository")
+    return await collect(
+        host, call, lambda answer: _names(answer, "repositories", is_repository_path, strange), strange
+    )
 
 
 def _query(page_size: int | None) -> dict[str, str]:
@@ -65,8 +78,11 @@ def _query(page_size: int | None) -> dict[str, str]:
     return {} if page_size is None else {"n": str(page_size)}
 
 
-async def collect(host: Host, call: Call, read: Callable[[Answer], tuple[str, ...]]) -> TagList:
-    """Walk the pages of a list, in each of which `read` finds names; without the first one there is no list at all."""
+async def collect(host: Host, call: Call, read: Callable[[Answer], tuple[str, ...]], strange: StrangeNames) -> TagList:
+    """Walk the pages of a list, in each of which `read` finds names; without the first one there is no list at all.
+
+    `strange` is where `read` notes what can be no name.
+    """
     answer = await host.exchange.fetch(call)
     names = dict.fromkeys(read(answer))
     visited = {str(call.url)}
@@ -76,21 +92,43 @@ async def collect(host: Host, call: Call, read: Callable[[Answer], tuple[str, ..
             visited.add(str(following.url))
             names.update(dict.fromkeys(read(answer)))
     except (RegistryError, ContentError) as error:
-        return TagList(tuple(names), complete=False, problem=str(error))
-    return TagList(tuple(names))
+        return TagList(tuple(names), complete=False, problem=str(error), warnings=strange.warnings)
+    return TagList(tuple(names), warnings=strange.warnings)
 
 
-def read_tags(answer: Answer) -> tuple[str, ...]:
+def read_tags(answer: Answer, strange: StrangeNames) -> tuple[str, ...]:
     """Read a page of tags; a repository without tags may have `null` where the list should be."""
-    return _read_page(answer, "tags").tags or ()
+    return _names(answer, "tags", is_tag, strange)
 
 
-def _read_page(answer: Answer, member: str) -> _Page:
+def _names(answer: Answer, member: str, is_name: Callable[[str], bool], strange: StrangeNames) -> tuple[str, ...]:
+    """Return the names of a page; what can be none is put into `strange`."""
+    names: list[str] = []
+    for entry in _entries(answer, member):
+        if isinstance(entry, str) and is_name(entry):
+            names.append(entry)
+        else:
+            strange.add(entry)
+    return tuple(names)
+
+
+def _entries(answer: Answer, member: str) -> Iterator[str | bytes]:
+    """Yield the entries of a page's list: texts, and the JSON of what is none."""
     try:
-        return msgspec.json.decode(answer.body, type=_Page)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        problem = f"the answer is no list of {member}: {error}"
+        page = msgspec.json.decode(answer.body.translate(_NO_CONTROLS), type=dict[str, msgspec.Raw])
+        listed = msgspec.json.decode(page.get(member, b"null"), type=tuple[msgspec.Raw, ...] | None) or ()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = f"the answer is no list of {member}: {_reason(error)}"
         raise RegistryError(answer.call.attempted, answer.call.reference, problem, status=answer.status) from None
+    for raw in listed:
+        try:
+            yield _TEXT.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield bytes(raw)
+
+
+def _reason(error: Exception) -> str:
+    return "JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def next_call(answer: Answer, visited: set[str], known: int) -> Call | None:

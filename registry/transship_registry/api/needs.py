@@ -129,6 +129,8 @@ async def _look_up_tags(host: Host, reference: Reference) -> dict[str, Descripto
     listed = await listing.list_tags(host, reference.repository)
     if not listed.complete:
         raise UncertainError(listed.problem)
+    if listed.warnings:  # nobody can ask what these name
+        raise UncertainError("; ".join(listed.warnings))
     if reference.tag not in listed.tags:
         raise UncertainError(f"GET tags {reference.repository}: the list lacks {reference.tag}, so it is not complete")
     others = [tag for tag in listed.tags if tag != reference.tag]

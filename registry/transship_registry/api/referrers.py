@@ -1,28 +1,25 @@
 """Referrers at registries over HTTP: by the API where there is one, else by the referrers tag (distribution-spec)."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import count
 from typing import Final
 from weakref import WeakValueDictionary
 
 import httpx
 import msgspec
 
-from transship_registry.api import manifests
 from transship_registry.api.listing import PAGE_LIMIT, next_call
+from transship_registry.api.referrers_tag import ListTag
 from transship_registry.codec import decode_json
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, NotFoundError, RegistryError, UnsupportedError
+from transship_registry.errors import ContentError, RegistryError, UnsupportedError
 from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.host import Host
-from transship_registry.http.retry import TRIES, Failure
 from transship_registry.login.scopes import pull
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import OCI_INDEX, essence
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.index import check_referrers_index, is_listed, referrers_tag, with_referrer
 from transship_registry.referrers.lists import Referrer, ReferrerList, Via
 
 MEMORY_S: Final = 300.0
@@ -62,21 +59,25 @@ class Referrers:
             return replace(found, complete=False, problem=found.problem or f"{host.settings.registry} is a mirror")
         return found
 
-    async def note_stored(self, host: Host, repository: Repository, manifest: Manifest, headers: httpx.Headers) -> None:
-        """List a manifest that was stored under its subject's referrers tag, unless `headers` say that it is listed.
+    def unlisted(
+        self, host: Host, repository: Repository, manifest: Manifest, headers: httpx.Headers
+    ) -> Referrer | None:
+        """Return the referrer that a manifest is, which was stored, unless `headers` say that the registry lists it."""
+        referrer = Referrer.of(manifest)
+        if referrer is None or headers.get("oci-subject", "").strip() != str(referrer.subject):
+            return referrer
+        self._missed_at.pop(_place(host, repository), None)
+        return None
+
+    async def add(self, host: Host, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """List referrers under the subject's referrers tag, all at once.
 
         Raises `RegistryError` when other writers undo that again and again, and `UnsupportedError` when the tag holds
-        something else or is immutable.
+        something else or cannot be written.
         """
-        referrer = Referrer.of(manifest)
-        if referrer is None:
-            return
-        if headers.get("oci-subject", "").strip() == str(referrer.subject):
-            self._missed_at.pop(_place(host, repository), None)
-            return
-        tag = repository.tag(referrers_tag(referrer.subject))
-        async with self._writers.setdefault(tag, asyncio.Lock()):
-            await _add_to_tag(host, tag, referrer.descriptor)
+        tag = ListTag(host, repository, subject)
+        async with self._writers.setdefault(tag.reference, asyncio.Lock()):
+            await tag.add(referrers)
 
     async def _ask_api(
         self, host: Host, repository: Repository, digest: Digest, artifact_type: str
@@ -140,7 +141,7 @@ def _read_page(answer: Answer, artifact_type: str) -> tuple[Descriptor, ...]:
     applied = answer.headers.get_list("oci-filters-applied", split_commas=True)
     if not artifact_type or "artifactType" in applied:
         return listed
-    return tuple(each for each in listed if each.artifact_type == artifact_type)
+    return ReferrerList(listed).of_type(artifact_type).descriptors
 
 
 async def _collect(host: Host, answer: Answer, page: tuple[Descriptor, ...], artifact_type: str) -> ReferrerList:
@@ -167,50 +168,9 @@ def _once(listed: Iterable[Descriptor]) -> dict[Digest, Descriptor]:
 async def _read_tag(host: Host, repository: Repository, digest: Digest) -> ReferrerList:
     """Read the index under the referrers tag; none is an empty list, and something else there is said in the list."""
     try:
-        index = await _get_index(host, repository.tag(referrers_tag(digest)))
+        index = await ListTag(host, repository, digest).read()
     except (ContentError, UnsupportedError) as error:
         problem = f"GET referrers {repository.at(digest)}: there is no referrers API, and the tag is of no use: {error}"
         return ReferrerList((), complete=False, problem=problem, via=Via.TAG)
     listed = index.children if index else ()
     return ReferrerList(tuple(_once(listed).values()), via=Via.TAG)
-
-
-async def _get_index(host: Host, tag: Reference) -> Manifest | None:
-    try:
-        return check_referrers_index(await manifests.get_manifest(host, tag), tag)
-    except NotFoundError:
-        return None
-
-
-async def _add_to_tag(host: Host, tag: Reference, referrer: Descriptor) -> None:
-    """Merge, write, read again, until it is there: no PUT is conditional, so another writer may undo this one
-    (https://github.com/google/go-containerregistry/issues/2205).
-    """
-    for attempt in count(1):
-        index = await _get_index(host, tag)
-        if is_listed(referrer.digest, index):
-            return
-        await _put_index(host, tag, with_referrer(index, referrer, tag))
-        if is_listed(referrer.digest, await _get_index(host, tag)):
-            return
-        if not await host.exchange.pause(Failure(), attempt, TRIES):
-            raise RegistryError(
-                "PUT referrers tag",
-                str(tag),
-                f"after {attempt} attempts the index still lacks {referrer.digest}: another writer replaces it",
-                advice="run again when nobody else attaches to the same image",
-            )
-
-
-async def _put_index(host: Host, tag: Reference, index: Manifest) -> None:
-    try:
-        await manifests.put_manifest(host, tag, index)
-    except UnsupportedError as error:
-        raise UnsupportedError(
-            "PUT referrers tag",
-            str(tag),
-            error.answer,
-            status=error.status,
-            advice="the registry has no referrers API, so the list of referrers must be written under this tag: "
-            "let tags that begin with sha256- be overwritten",
-        ) from error

@@ -1,9 +1,11 @@
 """An upload session at a registry: its moving location, and how far it has come (distribution-spec § Push)."""
 
+import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
+from urllib.parse import quote
 
 import httpx
 
@@ -14,13 +16,16 @@ from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.header_numbers import read_number
 from transship_registry.http.host import Host
 from transship_registry.http.origins import ForbiddenURLError, follow, with_query
+from transship_registry.http.retry import Failure, is_transient
 from transship_registry.login.logins import Visit
-from transship_registry.login.scopes import pull, push
+from transship_registry.login.scopes import Scope, pull, push
 from transship_registry.reference import Repository
 
+_log = logging.getLogger(__name__)
 _ALL_REFUSALS: Final = frozenset(range(400, 600))
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
-_ABSENT_MOUNT = frozenset({400, 404, 405, 406, 415, 501})
+_MOUNT_TRIES: Final = 2
+"""A mount saves an upload and is not needed for one: a registry that fails at it is not asked for long."""
 
 
 class Body(httpx.AsyncByteStream):
@@ -121,20 +126,17 @@ async def begin_session(host: Host, repository: Repository, digest: Digest) -> U
     """Open a session; None when the registry has found the blob among its own (`POST ?mount=` without from)."""
     plain = _session_call(host, repository, digest)
     key = (host.path(repository), digest)
-    if not (host.learnt.anonymous_mount_refused or key in host.learnt.mounted):
-        query = f"mount={digest}"
-        call = replace(plain, url=with_query(plain.url, query), ok=frozenset({201, 202}) | _ABSENT_MOUNT)
-        answer = await host.exchange.fetch(call)
-        if answer.status == 201:
-            host.learnt.mounted.add(key)
-            check_stored(answer, digest)
-            return None
-        if answer.status == 202:
-            return _session(host, plain, answer)
-        session = _session(host, plain, await host.exchange.fetch(plain))
-        host.learnt.anonymous_mount_refused = True
-        return session
-    return _session(host, plain, await host.exchange.fetch(plain))
+    if host.learnt.anonymous_mount_refused or key in host.learnt.mounted:
+        return _session(host, plain, await host.exchange.fetch(plain))
+    mounted = await _try_to_mount(host, plain, digest, {"mount": str(digest)})
+    if mounted is None:
+        host.learnt.mounted.add(key)
+        return None
+    if isinstance(mounted, UploadSession):
+        return mounted
+    session = _session(host, plain, await host.exchange.fetch(plain))
+    host.learnt.anonymous_mount_refused = not is_transient(Failure(mounted.status))
+    return session
 
 
 def _session_call(host: Host, repository: Repository, digest: Digest) -> Call:
@@ -150,31 +152,37 @@ def _session_call(host: Host, repository: Repository, digest: Digest) -> Call:
 
 
 async def mount(host: Host, repository: Repository, digest: Digest, source: Repository) -> UploadSession | bool:
-    """Ask for a blob of another repository; True when it is here now, else perhaps the session that came instead.
-
-    A token for both repositories may be refused, or the mount with any status (Harbor: 401 for an unknown project,
-    https://github.com/goharbor/harbor/issues/17097): none of that says that a plain upload will fail.
-    """
+    """Ask for a blob of another repository; True when it is here now, else perhaps the session that came instead."""
     plain = _session_call(host, repository, digest)
     query = {"mount": str(digest), "from": host.path(source)}
-    call = replace(
-        plain,
-        attempted="POST mount",
-        url=host.url(f"{host.path(repository)}/blobs/uploads/", query),
-        scopes=plain.scopes | {pull(host.path(source))},
-        ok=frozenset({201, 202}) | _ABSENT_MOUNT,
-    )
+    mounted = await _try_to_mount(host, plain, digest, query, pull(host.path(source)))
+    return mounted if isinstance(mounted, UploadSession) else mounted is None
+
+
+async def _try_to_mount(
+    host: Host, plain: Call, digest: Digest, query: Mapping[str, str], *more_scopes: Scope
+) -> UploadSession | RegistryError | None:
+    """Ask for a mount: None when the blob is here now, else the session that came instead, or the refusal.
+
+    A token for both repositories may be refused, or the mount with any status (Harbor: 401 for an unknown project,
+    https://github.com/goharbor/harbor/issues/17097), and a 202 may lead nowhere: none of that says that a plain upload
+    will fail. Raises `RegistryError` only when nobody answered at all.
+    """
+    url = with_query(plain.url, "&".join(f"{name}={quote(value, safe=':/')}" for name, value in query.items()))
+    scopes = plain.scopes.union(more_scopes)
+    mounting = frozenset({201, 202})
+    call = replace(plain, attempted="POST mount", url=url, scopes=scopes, ok=mounting, tries=_MOUNT_TRIES)
     try:
         answer = await host.exchange.fetch(call)
+        if answer.status == 202:
+            return _session(host, plain, answer)
     except RegistryError as error:
-        if error.status in {401, 403}:
-            return False
-        raise
-    if answer.status == 202:
-        return _session(host, plain, answer)
-    if answer.status == 201:
-        check_stored(answer, digest)
-    return answer.status == 201
+        if error.status is None:
+            raise
+        _log.debug("not mounted, so it is uploaded: %s", error)
+        return error
+    check_stored(answer, digest)
+    return None
 
 
 def _session(host: Host, call: Call, answer: Answer) -> UploadSession:

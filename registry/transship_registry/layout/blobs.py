@@ -1,6 +1,8 @@
 """Blobs of a layout: read, written and linked as files, verified by size and digest."""
 
 import os
+import stat
+from functools import cached_property
 from typing import Final
 
 from transship_registry.errors import ContentError, NotFoundError
@@ -40,6 +42,11 @@ class BlobReader:
             self._file.close()
             raise self._damaged(f"has {size} bytes, expected {blob.size}")
         self._buffer = memoryview(bytearray(min(PIECE, blob.size)))
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor of the open file."""
+        return self._file.fileno()
 
     def read(self) -> memoryview | None:
         """Return the next piece, valid until the next call; None at the end.
@@ -91,12 +98,24 @@ class BlobWriter:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append `data`; raises `ContentError` as soon as it is more than expected."""
-        self._size += len(data)
-        if self._size > self._blob.size:
-            raise self._refused(f"the source sent {self._size} bytes or more, expected {self._blob.size}")
-        self._hasher.update(data)
+        self._take(data)
         with disk_errors("upload blob", self._where, self._path):
             self._file.write(data)
+
+    def clone(self, source: "BlobReader") -> bool:
+        """Take the bytes of another layout's file without copying them, where the file system can (a reflink).
+
+        They still have to be verified, by `verify_next`.
+        """
+        with disk_errors("mount blob", self._where, self._path):
+            return self._file.clone(source.descriptor)
+
+    def verify_next(self) -> bool:
+        """Read and hash the next piece of what was cloned; False at the end. Raises `ContentError` as `write` does."""
+        with disk_errors("mount blob", self._where, self._path):
+            count = self._file.read_into(self._buffer)
+        self._take(self._buffer[:count])
+        return bool(count)
 
     def finish(self) -> None:
         """Store the blob; raises `ContentError` when size or digest are not the descriptor's."""
@@ -113,6 +132,16 @@ class BlobWriter:
         with disk_errors("upload blob", self._where, self._path):
             self._file.discard()
 
+    def _take(self, data: bytes | bytearray | memoryview) -> None:
+        self._size += len(data)
+        if self._size > self._blob.size:
+            raise self._refused(f"the source sent {self._size} bytes or more, expected {self._blob.size}")
+        self._hasher.update(data)
+
+    @cached_property
+    def _buffer(self) -> memoryview:
+        return memoryview(bytearray(PIECE))
+
     def _refused(self, problem: str) -> ContentError:
         return ContentError(f"upload blob {self._where}: {problem}; nothing of it was stored")
 
@@ -120,19 +149,21 @@ class BlobWriter:
 def link_blob(source: Folder, target: Folder, blob: Descriptor) -> bool:
     """Make the source's file appear in the target too, as a hard link; False when that cannot be done.
 
-    The file is verified first: a link to a damaged one would spread the damage as a success.
+    The file is verified first: a link to a damaged one would spread the damage as a success. A symbolic link is not
+    linked: the target would depend on where it leads.
     """
     if target.holds(blob):
         return True
-    if source.path == target.path or not source.holds(blob):
+    origin = source.blob_file(blob.digest)
+    if source.path == target.path or not _is_plain(origin) or not source.holds(blob):
         return False
     path = target.blob_file(blob.digest)
     with disk_errors("mount blob", f"{target.name}@{blob.digest}", path):
         target.make_blob_folder(blob.digest.algorithm)
-    if not _same_file_system(source.blob_file(blob.digest), os.path.dirname(path)) or not _is_sound(source, blob):
+    if not share_file_system(source, target) or not _is_sound(source, blob):
         return False
     try:
-        os.link(source.blob_file(blob.digest), path)
+        os.link(origin, path, follow_symlinks=False)
     except FileExistsError:
         return target.holds(blob)
     except OSError:
@@ -141,9 +172,17 @@ def link_blob(source: Folder, target: Folder, blob: Descriptor) -> bool:
     return True
 
 
-def _same_file_system(source: str, target: str) -> bool:
+def share_file_system(source: Folder, target: Folder) -> bool:
+    """Whether two layouts lie on one file system."""
     try:
-        return os.stat(source).st_dev == os.stat(target).st_dev
+        return os.stat(source.blobs).st_dev == os.stat(target.blobs).st_dev
+    except OSError:
+        return False
+
+
+def _is_plain(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
         return False
 

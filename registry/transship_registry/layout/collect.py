@@ -56,13 +56,16 @@ class _UncertainError(Exception):
 def collect(folder: Folder, rules: Rules) -> Collected:
     """Remove unreachable blobs and leftovers; the caller holds the layout's locks.
 
-    Nothing is removed unless every manifest can be read. Files that are not named by a digest stay. Raises
-    `LayoutError` for a folder that is no readable layout, or when the system refuses to remove a file.
+    Nothing is removed unless every manifest can be read, and nothing through a symbolic link. Files that are not named
+    by a digest stay. Raises `LayoutError` for a folder that is no readable layout, or when the system refuses to remove
+    a file.
     """
     signature = folder.signature()
     index = folder.read_index()
     if index is None:
         return Collected(skipped="there is no layout")
+    if shared := _leading_away(folder):
+        return Collected(skipped=f"{shared} is a symbolic link: other layouts may need the blobs that it leads to")
     try:
         reached = _reachable(folder, index)
         files = tuple(_files(folder))
@@ -76,6 +79,21 @@ def collect(folder: Folder, rules: Rules) -> Collected:
         with disk_errors("collect garbage", folder.name, file.path):
             os.unlink(file.path)
     return Collected(len(doomed) + len(leftovers), sum(file.size for file in (*doomed, *leftovers)))
+
+
+def _leading_away(folder: Folder) -> str:
+    """Return the first of the folders with blobs that is a link; empty when all of them are the layout's own.
+
+    What lies behind a link may belong to others, whose tags this layout does not know.
+    """
+    paths = (folder.blobs, *(folder.blob_folder(algorithm) for algorithm in _algorithms(folder)))
+    return next((path for path in paths if os.path.islink(path)), "")
+
+
+def _algorithms(folder: Folder) -> list[str]:
+    with disk_errors("collect garbage", folder.name, folder.blobs):
+        names = sorted(os.listdir(folder.blobs)) if os.path.isdir(folder.blobs) else []
+    return [name for name in names if re.fullmatch(r"sha(256|384|512)", name)]
 
 
 def _reachable(folder: Folder, index: LayoutIndex) -> frozenset[Digest]:
@@ -136,11 +154,8 @@ def _referrer(folder: Folder, file: _File) -> Manifest | None:
 def _files(folder: Folder) -> Iterator[_File]:
     """Yield the blobs and our temporary files; foreign files, folders and symbolic links are left out."""
     yield from _scan(folder, folder.path, None)
-    with disk_errors("collect garbage", folder.name, folder.blobs):
-        algorithms = sorted(os.listdir(folder.blobs)) if os.path.isdir(folder.blobs) else []
-    for algorithm in algorithms:
-        if re.fullmatch(r"sha(256|384|512)", algorithm):
-            yield from _scan(folder, folder.blob_folder(algorithm), algorithm)
+    for algorithm in _algorithms(folder):
+        yield from _scan(folder, folder.blob_folder(algorithm), algorithm)
 
 
 def _scan(folder: Folder, path: str, algorithm: str | None) -> Iterator[_File]:

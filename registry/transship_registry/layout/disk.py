@@ -11,6 +11,7 @@ from transship_registry.errors import LayoutError
 _FULL: Final = "free space on its file system and run again; what was stored before is intact"
 _DENIED: Final = "give user {uid} the right to do so, or choose another folder"
 _NO_LOCKS: Final = "choose a folder on a file system that can lock files (flock)"
+_FILES: Final = "raise the limit of open files (ulimit -n)"
 _ADVICE: Final = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -19,6 +20,8 @@ _ADVICE: Final = {
     errno.EROFS: "mount the file system for writing, or choose another folder",
     errno.ENOLCK: _NO_LOCKS,
     errno.EOPNOTSUPP: _NO_LOCKS,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
     errno.ENOTDIR: "name a folder in the reference",
 }
 

@@ -11,6 +11,9 @@ from typing import Final, Self
 OWN_PREFIX: Final = ".transship."
 """How the names of all files begin that transship adds to those of the image-spec."""
 
+_FICLONE: Final = 0x40049409
+"""The request `FICLONE` of linux/fs.h, for which Python has no name."""
+
 _LEFTOVER = re.compile(re.escape(OWN_PREFIX) + r".+\.[0-9a-f]{16}\.tmp")
 
 
@@ -25,7 +28,7 @@ class PendingFile:
         folder, name = os.path.split(target)
         self._target = target
         self._path = os.path.join(folder, f"{OWN_PREFIX}{name}.{secrets.token_hex(8)}.tmp")
-        self._descriptor: int | None = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self._descriptor: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -38,6 +41,22 @@ class PendingFile:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
+
+    def clone(self, source: int) -> bool:
+        """Take the content of an open file without copying it, where the file system can; else False, and nothing is
+        written (ioctl_ficlone(2)).
+        """
+        assert self._descriptor is not None
+        try:
+            fcntl.ioctl(self._descriptor, _FICLONE, source)
+        except OSError:
+            return False
+        return True
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Read on from where the last reading ended; returns how many bytes, 0 at the end."""
+        assert self._descriptor is not None
+        return os.readv(self._descriptor, (buffer,))
 
     def commit(self) -> None:
         """Make the content durable, then visible under its name; the caller makes the name durable (`sync_folder`)."""

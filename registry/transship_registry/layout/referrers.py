@@ -3,16 +3,31 @@
 Other tools know the tag only (semantics B18.5), or only write an entry.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, InvalidReferenceError, LayoutError, NotFoundError, RegistryError
+from transship_registry.errors import (
+    ContentError,
+    InvalidReferenceError,
+    LayoutError,
+    NotFoundError,
+    RegistryError,
+    UnsupportedError,
+)
 from transship_registry.layout.index import Entry, LayoutIndex
 from transship_registry.layout.opened import OpenLayout
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import manifest_kind
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.index import check_referrers_index, is_listed, referrers_tag, with_referrer
+from transship_registry.referrers.index import (
+    PUT_LIST,
+    TAG_IS_KEPT,
+    check_referrers_index,
+    is_manifest_of,
+    referrers_tag,
+    unlisted,
+    with_referrers,
+)
 from transship_registry.referrers.lists import Referrer, ReferrerList, Via
 
 
@@ -22,8 +37,7 @@ def list_referrers(layout: OpenLayout, repository: Repository, digest: Digest, a
     problems: list[str] = []
     index = layout.index()
     try:
-        tagged = _tagged(layout, repository.tag(referrers_tag(digest)))
-        found |= {each.digest: each for each in tagged.children} if tagged else {}
+        found |= {each.digest: each for each in _listed(layout, repository, digest)}
     except (ContentError, RegistryError) as error:
         problems.append(str(error))
     for referrer in _entries(layout, index, problems) if index else ():
@@ -33,24 +47,32 @@ def list_referrers(layout: OpenLayout, repository: Repository, digest: Digest, a
     return listed.of_type(artifact_type)
 
 
-def add_referrer(layout: OpenLayout, repository: Repository, manifest: Manifest) -> None:
-    """List a stored manifest under its subject's referrers tag; the caller holds `updates`.
+def _listed(layout: OpenLayout, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
+    """Return what the referrers tag lists; a tag that names the subject itself is no list."""
+    place = repository.tag(referrers_tag(subject))
+    tagged = _tagged(layout, place)
+    index = None if tagged is None or is_manifest_of(subject, tagged) else check_referrers_index(tagged, place)
+    return index.children if index else ()
 
-    Raises `UnsupportedError` when the tag holds something else than an OCI index.
+
+def add_referrers(layout: OpenLayout, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+    """List stored manifests under their subject's referrers tag; the caller holds `updates`.
+
+    Raises `UnsupportedError` when the tag holds something else than an OCI index, or the subject itself.
     """
-    referrer = Referrer.of(manifest)
-    if referrer is None:
-        return
-    tag = referrers_tag(referrer.subject)
+    tag = referrers_tag(subject)
     place = repository.tag(tag)
     before = _tagged(layout, place)
-    if not is_listed(manifest.digest, before):
-        layout.put_referrers(with_referrer(before, referrer.descriptor, place), tag, place)
+    if before is not None and is_manifest_of(subject, before):
+        raise UnsupportedError(PUT_LIST, str(place), f"the tag names {subject} itself", advice=TAG_IS_KEPT)
+    index = check_referrers_index(before, place)
+    if lacking := unlisted(referrers, index):
+        layout.put_referrers(with_referrers(index, lacking, place), tag, place)
 
 
 def _tagged(layout: OpenLayout, place: Reference) -> Manifest | None:
     try:
-        return check_referrers_index(layout.get_manifest(place), place)
+        return layout.get_manifest(place)
     except NotFoundError:
         return None
 

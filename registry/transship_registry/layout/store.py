@@ -3,27 +3,28 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
 
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, LayoutError, UnsupportedError
+from transship_registry.errors import ContentError, LayoutError, NotFoundError, UnsupportedError
 from transship_registry.inventory import Inventory, InventorySource
-from transship_registry.layout.blobs import PIECE, BlobReader, BlobWriter
+from transship_registry.layout.blobs import PIECE, BlobReader, BlobWriter, share_file_system
 from transship_registry.layout.collect import Collected, Rules, collect
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.folder import Folder
+from transship_registry.layout.links import LayoutLinks
 from transship_registry.layout.lock import LockFile, wait_for_lock
 from transship_registry.layout.offload import Offload
 from transship_registry.layout.opened import OpenLayout
-from transship_registry.layout.referrers import add_referrer, list_referrers
+from transship_registry.layout.referrers import add_referrers, list_referrers
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
-from transship_registry.referrers.lists import ReferrerList
+from transship_registry.referrers.lists import Referrer, ReferrerList
 
 GRACE_S: Final = 3600.0
 """Age in seconds from which an unreachable blob may be collected."""
@@ -46,11 +47,13 @@ class LayoutStore:
     def __init__(
         self,
         *,
+        links: LayoutLinks = LayoutLinks.COPY,
         grace_s: float = GRACE_S,
         patience_s: float = PATIENCE_S,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._links = links
         self._grace_s = grace_s
         self._patience_s = patience_s
         self._clock = clock
@@ -131,12 +134,14 @@ class LayoutStore:
         layout = self._layout(repository)
         return await self._offload.run(list_referrers, layout, repository, digest, artifact_type)
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
         """Store the manifest under a tag, or by its digest as a blob only.
 
         A reference with both is stored by digest (semantics B7). Raises `ContentError` when the digest is another, or
         when something that the manifest points at, through its children too, is missing; layers with `urls` may be.
-        A manifest with a subject is listed under that one's referrers tag.
+        A manifest with a subject is listed under that one's referrers tag; without `keep_list` it is returned instead.
         """
         if reference.digest is not None and reference.digest != manifest.digest:
             raise ContentError(f"PUT manifest {reference}: the manifest's bytes hash to {manifest.digest}")
@@ -146,19 +151,40 @@ class LayoutStore:
         else:
             async with self._updating(layout):
                 await self._offload.run(layout.put_tag, manifest, reference.identifier, reference)
-        if manifest.subject is not None:
-            async with self._updating(layout):
-                await self._offload.run(add_referrer, layout, reference.repository, manifest)
+        unlisted = Referrer.of(manifest)
+        if unlisted is None or not keep_list:
+            return unlisted
+        await self.add_referrers(reference.repository, unlisted.subject, (unlisted.descriptor,))
+        return None
+
+    async def add_referrers(self, repository: Repository, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """List manifests that are stored under the referrers tag of their subject, all at once.
+
+        Raises `UnsupportedError` when the tag holds something else than an OCI index.
+        """
+        layout = await self._begin(repository)
+        async with self._updating(layout):
+            await self._offload.run(add_referrers, layout, repository, subject, referrers)
 
     async def mount_blob(self, repository: Repository, blob: Descriptor, source: Repository) -> bool:
-        """Make a blob of another layout appear here as a hard link; False when the file systems do not allow it."""
+        """Make a blob of another layout on the same file system appear here: a copy, or a hard link where wanted.
+
+        A copy shares the blocks on the disk where the file system can. False when the other layout lacks the blob, has
+        another one under its name, or lies on another file system.
+        """
         if not (repository.is_layout and source.is_layout):
             return False
         origin = self._layout(source)
         if await self._offload.run(origin.head_blob, blob.digest) != blob.size:
             return False
         layout = await self._begin(repository)
-        return await self._offload.run(layout.link_blob, blob, origin.folder)
+        if await self._offload.run(layout.folder.holds, blob):
+            return True
+        if self._links is LayoutLinks.HARDLINK:
+            return await self._offload.run(layout.link_blob, blob, origin.folder)
+        if not await self._offload.run(share_file_system, origin.folder, layout.folder):
+            return False
+        return await self._copy_blob(origin, layout, blob)
 
     async def upload_blob(self, repository: Repository, blob: Descriptor, origin: BlobOrigin) -> None:
         """Store a blob, unless a file of its name and size is there already."""
@@ -173,6 +199,34 @@ class LayoutStore:
         finally:
             await self._offload.run(writer.discard)
         layout.written.add(blob.digest)
+
+    async def _copy_blob(self, origin: OpenLayout, layout: OpenLayout, blob: Descriptor) -> bool:
+        try:
+            reader = await self._offload.run(BlobReader, origin.folder, blob)
+        except (NotFoundError, ContentError):
+            return False
+        try:
+            writer = await self._offload.run(BlobWriter, layout.folder, blob)
+            try:
+                await self._fill(writer, reader)
+                await self._offload.run(writer.finish)
+            except ContentError:
+                return False
+            finally:
+                await self._offload.run(writer.discard)
+        finally:
+            reader.close()
+        layout.written.add(blob.digest)
+        return True
+
+    async def _fill(self, writer: BlobWriter, reader: BlobReader) -> None:
+        """Let the writer have the reader's bytes, piece by piece, so that it can be interrupted."""
+        if await self._offload.run(writer.clone, reader):
+            while await self._offload.run(writer.verify_next):
+                pass
+            return
+        while (piece := await self._offload.run(reader.read)) is not None:
+            await self._offload.run(writer.write, piece)
 
     async def inventory(self, repository: Repository) -> Inventory:
         """List the tags, sorted, with what index.json says of them; raises `NotFoundError` when there is no layout."""

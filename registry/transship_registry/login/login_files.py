@@ -78,7 +78,7 @@ def read_login_file(path: Path, *, namespaced: bool = False, required: bool = Fa
     try:
         with path.open("rb") as file:
             data = file.read(_SIZE_LIMIT + 1)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         return _unusable(name, [f"{name} cannot be read: {error.strerror}"] if required else [])
     except OSError as error:
         return _unusable(name, [f"{name} cannot be read: {error.strerror}"])

@@ -4,6 +4,7 @@ Members and entries that others wrote are kept byte by byte.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -14,6 +15,13 @@ from transship_registry.errors import UnsupportedError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import OCI_INDEX
 from transship_registry.reference import Reference
+
+GET_LIST: Final = "GET referrers tag"
+PUT_LIST: Final = "PUT referrers tag"
+LIST_ATTEMPTS: Final = frozenset({GET_LIST, PUT_LIST})
+"""What is attempted with a referrers tag; an `UnsupportedError` of it says that no list can be kept there."""
+
+TAG_IS_KEPT: Final = "the tag is kept for the list of referrers: give what is there another tag, and remove this one"
 
 _ALGORITHM_LIMIT: Final = 32
 _HEX_LIMIT: Final = 64
@@ -31,27 +39,39 @@ def is_referrers_tag(tag: str) -> bool:
     return _REFERRERS_TAG.fullmatch(tag) is not None
 
 
-def check_referrers_index(index: Manifest, place: Reference) -> Manifest:
-    """Return what was found under a referrers tag if it is an OCI index; raises `UnsupportedError`."""
-    if index.media_type == OCI_INDEX:
+def named_by(tag: str | None, answer: Digest | None) -> Digest | None:
+    """Return what a tag names, by what a registry answers.
+
+    A referrers tag that is answered with the digest that it spells counts as absent: GitLab answers so where there is
+    no such tag (https://github.com/oras-project/oras-go/issues/1396).
+    """
+    return None if answer is not None and tag == referrers_tag(answer) else answer
+
+
+def is_manifest_of(digest: Digest, found: Manifest) -> bool:
+    """Whether what was found has this digest, in that one's algorithm."""
+    return Digest.of(found.raw, digest.algorithm) == digest
+
+
+def check_referrers_index(index: Manifest | None, place: Reference) -> Manifest | None:
+    """Return what was found under a referrers tag if it is an OCI index, or nothing; raises `UnsupportedError`."""
+    if index is None or index.media_type == OCI_INDEX:
         return index
     raise UnsupportedError(
-        "GET referrers tag",
-        str(place),
-        f"it is a {index.media_type}, expected {OCI_INDEX}",
-        advice="the tag is kept for the list of referrers: give what is there another tag, and remove this one",
+        GET_LIST, str(place), f"it is a {index.media_type}, expected {OCI_INDEX}", advice=TAG_IS_KEPT
     )
 
 
-def is_listed(digest: Digest, index: Manifest | None) -> bool:
-    """Whether an index has an entry for `digest`."""
-    return index is not None and any(child.digest == digest for child in index.children)
+def unlisted(referrers: Sequence[Descriptor], index: Manifest | None) -> tuple[Descriptor, ...]:
+    """Return those that an index has no entry for."""
+    listed = {child.digest for child in index.children} if index else set[Digest]()
+    return tuple(each for each in referrers if each.digest not in listed)
 
 
-def with_referrer(index: Manifest | None, referrer: Descriptor, place: Reference) -> Manifest:
-    """Return the index, or a new one, with one entry more; `place` names it in errors."""
+def with_referrers(index: Manifest | None, referrers: Sequence[Descriptor], place: Reference) -> Manifest:
+    """Return the index, or a new one, with these entries more; `place` names it in errors."""
     members = msgspec.json.decode(index.raw if index else _EMPTY, type=dict[str, msgspec.Raw])
     # Go writes an empty list as null.
     entries = msgspec.json.decode(members.get("manifests", b"[]"), type=tuple[msgspec.Raw, ...] | None) or ()
-    raw = msgspec.json.encode({**members, "manifests": (*entries, to_builtins(referrer))})
+    raw = msgspec.json.encode({**members, "manifests": (*entries, *map(to_builtins, referrers))})
     return Manifest.parse(raw, OCI_INDEX, where=str(place))

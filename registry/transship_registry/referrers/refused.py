@@ -10,9 +10,18 @@ from transship_registry.errors import (
     RegistryError,
     UnsupportedError,
 )
+from transship_registry.referrers.index import LIST_ATTEMPTS
 
 _STATUSES: Final = frozenset({400, 404, 405, 406, 409, 422})
-_WORDS: Final = ("manifest_invalid", "unsupported", "not supported", "media type", "mediatype", "artifact type")
+_WORDS: Final = (
+    "manifest_invalid",
+    "tag_invalid",
+    "unsupported",
+    "not supported",
+    "media type",
+    "mediatype",
+    "artifact type",
+)
 """GitLab: 400 "MANIFEST_INVALID: unknown media type" (https://github.com/grimoire-rs/grimoire/issues/11); Quay: 400
 "MANIFEST_INVALID: manifest invalid" for what ALLOWED_OCI_ARTIFACT_TYPES lacks
 (https://github.com/deckhouse/deckhouse/pull/10672); ECR: 405 UNSUPPORTED."""
@@ -30,14 +39,18 @@ class RefusedArtifactPolicy(Enum):
 
 
 def is_artifact_refusal(error: RegistryError) -> bool:
-    """Whether an error of `put_manifest` says that the registry does not take manifests of this kind.
+    """Whether an error says that the registry does not take what is attached.
 
-    To be asked for artifacts only, whose bytes another registry has taken: what the target calls invalid is their type.
-    Missing content, credentials, quotas, immutable tags and failing registries are something else.
+    That is so when `put_manifest` is refused for the kind of manifest, or for a digest tag that is immutable, and when
+    `add_referrers` cannot keep the list. To be asked for artifacts only, whose bytes another registry has taken: what
+    the target calls invalid is their type. Missing content, credentials, quotas and failing registries are something
+    else.
     """
+    if isinstance(error, UnsupportedError):
+        return error.attempted in LIST_ATTEMPTS or (error.attempted == "PUT manifest" and error.status is not None)
     if error.attempted != "PUT manifest":
         return False
-    if isinstance(error, MissingContentError | AuthenticationError | RateLimitedError | UnsupportedError):
+    if isinstance(error, MissingContentError | AuthenticationError | RateLimitedError):
         return False
     if error.status == 415:
         return True

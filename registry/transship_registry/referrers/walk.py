@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -12,9 +13,9 @@ from transship_registry.mediatypes import OCI_INDEX, ManifestKind, manifest_kind
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.digest_tags import digest_tags
-from transship_registry.referrers.filters import ReferrerFilter, common_type, is_wanted
+from transship_registry.referrers.filters import ReferrerFilter, common_type, is_wanted, is_wanted_as_listed
 from transship_registry.referrers.index import referrers_tag
-from transship_registry.referrers.lists import ReferrerList, Via
+from transship_registry.referrers.lists import ReferrerList, Via, as_listed
 
 DEPTH_CAP: Final = 4
 """How far referrers of referrers are followed; a signature of a signature of an SBOM is three."""
@@ -72,6 +73,7 @@ async def walk_referrers(
     filters: Sequence[ReferrerFilter] = (),
     referrers: bool = True,
     source: Repository | None = None,
+    copies: Repository | None = None,
     tags: TagList | None = None,
     depth: int = DEPTH_CAP,
 ) -> ReferrerTree:
@@ -79,11 +81,12 @@ async def walk_referrers(
 
     Of an image that is given as a descriptor, the manifest is fetched only if it is an index.
     Referrers are looked for in `source`, if it is given, unless `referrers` is False; those that pass none of the
-    `filters` are left out, with all that is attached to them alone. Digest tags are looked for among `tags`, those of
+    `filters` are left out, with all that is attached to them alone. Where a list does not say what the filters ask for,
+    the manifest is read, in `copies` if that repository has it. Digest tags are looked for among `tags`, those of
     `repository`. A referrers tag is no digest tag when its index was read as a list of referrers. The order depends
     on nothing but the content. What a registry refuses becomes one of the problems.
     """
-    walk = _Walk(reader, repository, source or repository, tuple(filters), referrers, tags)
+    walk = _Walk(reader, repository, source or repository, copies, tuple(filters), referrers, tags)
     return await walk.run(image, depth)
 
 
@@ -100,6 +103,7 @@ class _Walk:
     reader: ReferrerReader
     repository: Repository
     source: Repository
+    copies: Repository | None
     filters: tuple[ReferrerFilter, ...]
     referrers: bool
     tags: TagList | None
@@ -184,11 +188,38 @@ class _Walk:
         if not self.referrers:
             return []
         listed = await self._list(subject)
-        wanted = [each for each in listed.descriptors if is_wanted(each, self.filters)]
+        # What is below a subject is no referrer of it, whatever a list says.
+        fresh = sorted(
+            (each for each in listed.descriptors if each.digest not in self.seen), key=lambda each: each.digest
+        )
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._if_wanted(each, subject, listed.via)) for each in fresh]
         return [
             ReferrerNode(descriptor=each, subject=subject.digest, repository=self.source, via=listed.via, depth=level)
-            for each in sorted(wanted, key=lambda each: each.digest)
+            for task in tasks
+            if (each := task.result()) is not None
         ]
+
+    async def _if_wanted(self, referrer: Descriptor, subject: _Subject, via: Via) -> Descriptor | None:
+        """Return a referrer if it passes the filters, by its manifest where the list does not say enough."""
+        verdict = is_wanted_as_listed(referrer, self.filters, via)
+        if verdict is not None:
+            return referrer if verdict else None
+        try:
+            described = as_listed(await self._read(referrer, subject))
+        except (RegistryError, ContentError) as error:
+            self.problems.add(str(error))
+            return None
+        return described if is_wanted(described, self.filters) else None
+
+    async def _read(self, referrer: Descriptor, subject: _Subject) -> Manifest:
+        """Read the manifest of a referrer: its copy, if there is one, since that is no pull from the source."""
+        if self.copies is not None:
+            with suppress(RegistryError, ContentError):
+                copied = await self.reader.list_referrers(self.copies, subject.digest)
+                if any(each.digest == referrer.digest for each in copied.descriptors):
+                    return await self.reader.get_manifest(self.copies.at(referrer.digest))
+        return await self.reader.get_manifest(self.source.at(referrer.digest))
 
     async def _list(self, subject: _Subject) -> ReferrerList:
         try:

@@ -123,6 +123,11 @@ def test_a_registry_has_them_too() -> None:
     assert scope.selection.sets[0].semver[0].suffix is Suffix.VARIANT
 
 
+def test_a_ratelimit_beyond_all_numbers_can_be_planned() -> None:
+    """Plans hold no number above 2⁵³ - 1; nobody has as many pulls, so that it means the same."""
+    assert entry("ratelimit: {min: 9007199254740993}").timing.ratelimit_min == 2**53 - 1
+
+
 def test_an_image_does_not_need_them() -> None:
     """What has no effect beside one tag is warned about where it is written, and not where it is inherited."""
     keys = "keep_last: {count: 2}, semverSuffix: variant, min_tags: 1, target_name: x"
@@ -133,10 +138,13 @@ def test_an_image_does_not_need_them() -> None:
     ]
     inherited = "{defaults: {min_tags: 1, target_name: x}, sync: [{source: a, target: 'r:1/a', type: image}]}"
     assert desired(inherited).warnings == ()
-    beside_tag = "sync: [{source: a, target: 'r:1/a', tag: x, keep_last: {count: 2}}]"
+    beside_tag = f"sync: [{{source: a, target: 'r:1/a', tag: x, repos: {{deny: [b]}}, {keys}}}]"
     assert [finding.message for finding in desired(beside_tag).warnings] == [
-        "sync[0].keep_last has no effect beside 'tag'"
+        f"sync[0].{key} has no effect beside 'tag'"
+        for key in ("repos", "keep_last", "semverSuffix", "min_tags", "target_name")
     ]
+    inherited = "{defaults: {min_tags: 1, target_name: x}, sync: [{source: a, target: 'r:1/a', tag: x}]}"
+    assert desired(inherited).warnings == ()
 
 
 @pytest.mark.parametrize(

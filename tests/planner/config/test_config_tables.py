@@ -46,9 +46,9 @@ IMGLIFE_ENTRY = "source target tag tag_regex keep_last os_normalize check_digest
 INHERITED = (
     "backup interval schedule ratelimit digestTags referrers referrerFilters referrerSource referrerTarget "
     "referrerSlow fastCheck fastCopy forceRecursive includeExternal mediaTypes hooks "
-    "semverSuffix min_tags immutable_tags min_age target_name refusedReferrers"
+    "semverSuffix min_tags immutable_tags min_age target_name refusedReferrers missingAttestations"
 )
-OWN_ENTRY = "semverSuffix min_tags immutable_tags min_age target_name refusedReferrers"
+OWN_ENTRY = "semverSuffix min_tags immutable_tags min_age target_name refusedReferrers missingAttestations"
 
 
 @pytest.mark.parametrize(

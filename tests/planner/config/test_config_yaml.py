@@ -7,6 +7,7 @@ import pytest
 from transship_planner.config.problems import Problems
 from transship_planner.config.scalars import Scalar, go_text, resolve
 from transship_planner.config.yamltree import (
+    DEPTH_LIMIT,
     SIZE_LIMIT,
     VALUE_LIMIT,
     ListNode,
@@ -185,18 +186,53 @@ def test_tree_holds_what_is_written(data: bytes, expected: object) -> None:
             f"c.yaml:1:{6 + 1 + 2 * (VALUE_LIMIT - 3)}: "
             "the document has more than 1,000,000 values once its aliases are expanded",
         ),
-        (
-            b"x-a: " + b"[" * 5_000_000,
-            "c.yaml:1:105: nested more than 100 levels deep",
-        ),
     ],
-    ids=["utf-16", "latin-1", "control character", "size", "values", "depth"],
+    ids=["utf-16", "latin-1", "control character", "size", "values"],
 )
 def test_unreadable_file_is_refused_in_one_line(data: bytes, message: str) -> None:
     """A file that is no YAML text, or too much of it, is refused with one error at its place."""
     with pytest.raises(ConfigError) as caught:
         parse(data)
     assert str(caught.value) == message
+
+
+DEPTHS = [DEPTH_LIMIT + 1, 1_001, 5_000_000]
+"""Just above our limit, just above that of newer versions of libyaml, and what would take a parser long."""
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize(
+    ("opening", "closing", "column"),
+    [
+        ("[", "]", 101),
+        ("[", "", 101),
+        ("{a: ", "}", 401),
+        ("{a: ", "", 401),
+        ("[{a: ", "}]", 251),
+        ("- ", "", 201),
+        ("? ", "", 201),
+    ],
+    ids=["lists", "open lists", "mappings", "open mappings", "both", "block lists", "block keys"],
+)
+def test_nesting_beyond_the_limit_is_refused_in_one_line(opening: str, closing: str, column: int, depth: int) -> None:
+    """What nests too deeply is refused where it exceeds our limit, whatever limit the YAML library has."""
+    text = (opening * depth + closing * depth)[:SIZE_LIMIT]
+    with pytest.raises(ConfigError) as caught:
+        parse(text.encode())
+    assert str(caught.value) == f"c.yaml:1:{column}: nested more than 100 levels deep"
+
+
+def test_nesting_up_to_the_limit_is_read() -> None:
+    """A hundred levels are read."""
+    text = "[" * DEPTH_LIMIT + "]" * DEPTH_LIMIT
+    assert str(values(parse(text.encode()))) == text
+
+
+def test_syntax_error_before_the_limit_comes_first() -> None:
+    """What is wrong before it nests too deeply is told, and not the nesting."""
+    with pytest.raises(ConfigError) as caught:
+        parse(b"a: ]\nb: " + b"[" * 5_000)
+    assert str(caught.value).startswith("c.yaml:1:4: this is no YAML: ")
 
 
 def test_every_character_is_read_or_refused_at_its_place() -> None:

@@ -14,13 +14,14 @@ Each fault says which requests it concerns; the fields of `Fault` narrow that fu
 | headers | OmitDigestHeader, FalsifyDigestHeader, OmitContentType, FalsifyContentType, ExtraHeaders, HeadUnsupported |
 | quotas | PullQuota, FailRequests(status=429) |
 | manifests | SchemaOneUnlessAccepted, OversizedManifests, HideManifests, MoveTag, RefuseMediaTypes, ImmutableTags |
-| listings | PageLinks, RefuseListings, NullTags |
+| listings | PageLinks, RefuseListings, NullTags, StrangeNames |
 | blob downloads | RedirectBlobs, PhantomBlobs |
 | mounts | AnswerMount |
 | uploads | RefuseMethod, RefuseLargeBody, RequireFinalBody, RefuseFinalBody, KeepOnlyLastPatch, LoseChunk, |
 | | ExpireUploads, LoseBlobs |
 | tokens | ExpireTokens, RefuseWiderScope |
-| referrers and tags | NoReferrers, OverwriteTag, DeleteUnsupported |
+| referrers and tags | NoReferrers, OverwriteTag, DigestTags, RequireSubject, |
+| | DeleteUnsupported |
 | permissions | Deny |
 """
 
@@ -364,6 +365,16 @@ class NullTags(Fault):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StrangeNames(Fault):
+    """Put these values in front of the names of a tag list, a catalogue or a page of Docker Hub's tags."""
+
+    names: tuple[object, ...]
+
+    verbs = frozenset({"GET"})
+    places = frozenset({Endpoint.TAGS, Endpoint.CATALOG, Endpoint.HUB})
+
+
+@dataclass(frozen=True, kw_only=True)
 class RedirectBlobs(Fault):
     """Redirect blob GETs to a presigned URL at the second origin, which answers 400 if `Authorization` comes along.
 
@@ -509,6 +520,32 @@ class OverwriteTag(Fault):
     reference: str = "sha256-*"
     raw: bytes | None = None
     times: int | None = 1
+
+    verbs = frozenset({"PUT"})
+    places = frozenset({Endpoint.MANIFEST})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestTags(Fault):
+    """Take the tag `sha256-<hex>` for the digest `sha256:<hex>`, as GitLab does.
+
+    As it is: when reading, and a tag of that name, which can be stored, is not found again. With `tag_wins` it is found
+    first. `methods=("GET", "HEAD", "PUT", "DELETE")` is for a registry that takes it for the digest throughout.
+    """
+
+    tag_wins: bool = False
+
+    verbs = frozenset({"GET", "HEAD"})
+    places = frozenset({Endpoint.MANIFEST})
+
+    def concerns(self, request: Request) -> bool:
+        """Tell whether the request is about such a tag."""
+        return super().concerns(request) and re.fullmatch(r"sha256-[0-9a-f]{64}", request.route.reference) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequireSubject(Fault):
+    """Refuse a manifest whose subject is missing as if that were one of its blobs, as GitLab does."""
 
     verbs = frozenset({"PUT"})
     places = frozenset({Endpoint.MANIFEST})

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from support.registry_server.core import Registry, method_not_allowed
 from support.registry_server.exchange import RefusedError, Request, Response, json_response
+from support.registry_server.listings import strange_names
 from support.registry_server.store import StoredManifest
 
 DEFAULT_PAGE_SIZE = 10
@@ -34,11 +35,12 @@ def answer(registry: Registry, request: Request) -> Response:
     if not shown and page > 1:
         return json_response(404, {"message": f"page {page} is out of range"})
     more = page * size < len(newest_first)
+    strange = strange_names(registry, request)
     document = {
-        "count": len(newest_first),
+        "count": len(newest_first) + len(strange),
         "next": _page_url(registry, request, size, page + 1) if more else None,
         "previous": _page_url(registry, request, size, page - 1) if page > 1 else None,
-        "results": [_entry(registry, repository, name) for name in shown],
+        "results": [*strange, *(_entry(registry, repository, name) for name in shown)],
     }
     return json_response(200, document)
 

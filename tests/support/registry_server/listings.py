@@ -8,7 +8,7 @@ from typing import assert_never
 from support.registry_server import documents
 from support.registry_server.core import Registry, method_not_allowed, require_digest
 from support.registry_server.exchange import RefusedError, Request, Response, json_response
-from support.registry_server.faults import LinkStyle, NoReferrers, NullTags, PageLinks, RefuseListings
+from support.registry_server.faults import LinkStyle, NoReferrers, NullTags, PageLinks, RefuseListings, StrangeNames
 from support.registry_server.routes import Endpoint
 
 
@@ -32,7 +32,7 @@ def tags(registry: Registry, request: Request) -> Response:
     digests = registry.store.tags(repository)
     names = list(digests)
     page = _paginate(registry, request, names, registry.options.page_size)
-    shown: list[str] | None = names[page.start : page.stop]
+    shown: list[object] | None = [*strange_names(registry, request), *names[page.start : page.stop]]
     if not shown and registry.faults.take(NullTags, request) is not None:
         shown = None
     document: dict[str, object] = {"name": repository, "tags": shown}
@@ -50,7 +50,14 @@ def catalog(registry: Registry, request: Request) -> Response:
         raise RefusedError(404, "UNSUPPORTED", "this registry has no catalog")
     names = registry.store.repositories()
     page = _paginate(registry, request, names, registry.options.page_size)
-    return json_response(200, {"repositories": names[page.start : page.stop]}, _link(registry, request, page))
+    shown = [*strange_names(registry, request), *names[page.start : page.stop]]
+    return json_response(200, {"repositories": shown}, _link(registry, request, page))
+
+
+def strange_names(registry: Registry, request: Request) -> tuple[object, ...]:
+    """Return what a fault puts among the names of a list."""
+    strange = registry.faults.take(StrangeNames, request)
+    return strange.names if strange is not None else ()
 
 
 def referrers(registry: Registry, request: Request) -> Response:

@@ -12,6 +12,7 @@ from support.registry_server.core import Registry, method_not_allowed, require_d
 from support.registry_server.exchange import RefusedError, Request, Response
 from support.registry_server.faults import (
     DeleteUnsupported,
+    DigestTags,
     HideManifests,
     ImmutableTags,
     LoseBlobs,
@@ -21,6 +22,7 @@ from support.registry_server.faults import (
     OverwriteTag,
     PullQuota,
     RefuseMediaTypes,
+    RequireSubject,
     RetryAfter,
     SchemaOneUnlessAccepted,
 )
@@ -29,6 +31,7 @@ from support.registry_server.store import StoredManifest, index_of
 
 async def answer(registry: Registry, request: Request) -> Response:
     """Answer a request on `/v2/<name>/manifests/<reference>`."""
+    request = _understand(registry, request)
     match request.method:
         case "GET" | "HEAD":
             return _read(registry, request)
@@ -38,6 +41,15 @@ async def answer(registry: Registry, request: Request) -> Response:
             return _delete(registry, request)
         case _:
             raise method_not_allowed(request)
+
+
+def _understand(registry: Registry, request: Request) -> Request:
+    """Return the request with the digest in its route, if the fault makes one of the tag."""
+    fault = registry.faults.take(DigestTags, request)
+    route = request.route
+    if fault is None or (fault.tag_wins and route.reference in registry.store.tags(route.repository)):
+        return request
+    return replace(request, route=replace(route, reference=route.reference.replace("-", ":")))
 
 
 def _read(registry: Registry, request: Request) -> Response:
@@ -206,6 +218,10 @@ def _refuse_by_fault(registry: Registry, request: Request, document: documents.D
         unwelcome = sorted(kind for kind in kinds if kind and any(fnmatch.fnmatch(kind, one) for one in refused.types))
         if unwelcome:
             raise RefusedError(refused.status, refused.code, f"unknown media type: {', '.join(unwelcome)}")
+    subject = document.subject
+    is_alone = subject is not None and registry.store.get_manifest(repository, subject) is None
+    if subject is not None and is_alone and registry.faults.take(RequireSubject, request) is not None:
+        raise _blob_unknown(registry, [subject])
     lost = registry.faults.take(LoseBlobs, request)
     if lost is not None:
         gone = [blob for blob in document.blobs if fnmatch.fnmatch(blob, lost.digest)]

@@ -236,6 +236,13 @@ SELECTING = [
         ["sync.entries[0].os_normalize has no effect beside 'tag'"],
         decided=WITHOUT_TAG,
     ),
+    Row(
+        "A6.3",
+        "os_normalize renames nothing beside tag",
+        lambda: imglife("tag: alpine3.21, os_normalize: true").os_normalize,
+        False,
+        decided=WITHOUT_TAG,
+    ),
 ]
 
 COPYING = [
