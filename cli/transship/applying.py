@@ -5,6 +5,7 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -32,6 +33,9 @@ from transship_registry.reference import Repository
 from transship_registry.registries import Registries
 from transship_state.filestore import FileStore
 
+_OUTAGE_S: Final = 60.0
+"""How long a registry may be away, as for a restart, before the changes that need it fail without being tried."""
+
 
 async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Path | None, with_hooks: bool) -> int:
     """Apply a saved plan."""
@@ -44,7 +48,7 @@ async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Pat
     _check_origin(saved, plan_file)
     _check_pin(saved, store, plan_file)
     hooks = hooks_of(desired, saved, wanted=with_hooks)
-    async with registries(desired) as opened:
+    async with registries(desired, outage_s=_OUTAGE_S) as opened:
         code = await _carry_out(invocation, saved, opened, desired, store, hooks)
     return most_specific(Exit(code), _unplanned(saved))
 
@@ -61,7 +65,7 @@ async def apply_now(
     """Plan, show the plan, ask unless it is approved already, and apply."""
     desired = load_config(invocation)
     store = state_store(desired, state_file)
-    async with registries(desired) as opened:
+    async with registries(desired, outage_s=_OUTAGE_S) as opened:
         saved = await make_plan(desired, opened, missing=missing, store=store, ignored=ignored)
         print_plan(saved, "text")
         problems = _unplanned(saved)

@@ -37,10 +37,11 @@ def load_config(invocation: Invocation) -> Desired:
 
 
 @asynccontextmanager
-async def registries(desired: Desired | None) -> AsyncGenerator[Registries]:
+async def registries(desired: Desired | None, *, outage_s: float = 0.0) -> AsyncGenerator[Registries]:
     """Open the registries and layouts with the settings of the configuration, or with the defaults without one.
 
-    Its targets are never read from a mirror, which may lag behind.
+    Its targets are never read from a mirror, which may lag behind. A registry is given up after `outage_s` seconds of
+    silence.
     """
     async with open_registries(
         desired.hosts if desired else (),
@@ -51,6 +52,7 @@ async def registries(desired: Desired | None) -> AsyncGenerator[Registries]:
         chunk_max=desired.blob_limit if desired else 0,
         layout_links=desired.layout_links if desired else LayoutLinks.COPY,
         patience=desired.patience if desired else DEFAULT_PATIENCE,
+        outage_s=outage_s,
     ) as opened:
         yield opened
         for warning in opened.credentials.warnings:

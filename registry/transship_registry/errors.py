@@ -5,6 +5,7 @@ Errors branch by what the caller can do about them::
     TransshipError                    anything transship says is wrong; the door prints it and exits
     ├── InvalidReferenceError         fix the reference, digest or platform that was written
     ├── RegistryError                 a registry or layout did not do what it was asked
+    │   ├── UnreachableError          bring the registry back, or mend the way to it
     │   ├── AuthenticationError       give (other) credentials
     │   ├── NotFoundError             it is not there
     │   ├── RateLimitedError          come back later
@@ -61,6 +62,10 @@ class RegistryError(TransshipError):
         self.advice = advice
         message = f"{attempted} {reference}: {answer}"
         super().__init__(f"{message}; {advice}" if advice else message)
+
+
+class UnreachableError(RegistryError):
+    """Nobody answers at an address, whatever is asked for: `reference` is the address, not what was asked."""
 
 
 class AuthenticationError(RegistryError):

@@ -122,6 +122,7 @@ async def open_registries(
     target_prefixes: Collection[str] = (),
     chunk_max: int = 0,
     patience: Patience = DEFAULT_PATIENCE,
+    outage_s: float = 0.0,
     layout_links: LayoutLinks = LayoutLinks.COPY,
 ) -> AsyncGenerator[Registries, None]:
     """Open all registries and layouts for one run.
@@ -129,7 +130,8 @@ async def open_registries(
     `hosts` are the settings that differ from the defaults; credentials come from them, from `environment` and from the
     login files below `home`. Mirrors never answer for the `targets`, nor below `target_prefixes`. `chunk_max` is the
     largest chunk of an upload, in bytes, that a registry may ask for; 0 is 1 GiB. `patience` is that with hosts which
-    have no settings. `layout_links` is how blobs get from one layout to another.
+    have no settings; `outage_s` is for how many seconds a host has to be silent before it is given up for this run.
+    `layout_links` is how blobs get from one layout to another.
     """
     settings = {host.registry: host for host in hosts}
     credentials = CredentialSources(
@@ -146,6 +148,7 @@ async def open_registries(
             target_prefixes=target_prefixes,
             chunk_max=chunk_max,
             patience=patience,
+            outage_s=outage_s,
         ) as http,
     ):
         yield Registries(http, layouts, credentials)

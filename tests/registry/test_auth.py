@@ -447,7 +447,7 @@ class TestTokenCache:
         auth, _ = host_auth(LOGIN)
         drive(auth.handshake(unauthorized(BEARER), [push("a"), pull("secret")]), token("wide"))
         refused = unauthorized(BEARER, authorization="Bearer wide")
-        assert drive(auth.handshake_alone(refused, [push("a"), pull("secret")], 0)) == ([], None)
+        assert drive(auth.handshake_alone(refused, [push("a"), pull("secret")], 0), token("own"))[1] == "Bearer own"
         assert drive(auth.handshake(refused, [push("a")]), token("narrow"))[1]
         assert auth.authorization([push("a")]) == "Bearer narrow"
 
@@ -455,19 +455,29 @@ class TestTokenCache:
 class TestSecondRefusal:
     """What a request gets that was answered 401, logged in, and is answered 401 again."""
 
-    def test_a_token_that_let_nobody_in_is_the_last_word(self) -> None:
+    def test_the_token_is_replaced_by_one_that_nobody_else_is_handed(self) -> None:
+        """For others may have used it up."""
         auth, _ = host_auth()
         drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
-        response = unauthorized(BEARER, authorization="Bearer t1")
-        assert drive(auth.handshake_alone(response, [pull("a")], 0)) == ([], None)
-
-    def test_a_token_that_has_let_others_in_is_replaced_by_one_that_nobody_else_is_handed(self) -> None:
-        auth, _ = host_auth()
-        drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
-        auth.note_accepted("Bearer t1")
         response = unauthorized(BEARER, authorization="Bearer t1")
         _, own = drive(auth.handshake_alone(response, [pull("a")], 0), token("t2"))
         assert (own, auth.authorization([pull("a")])) == ("Bearer t2", "Bearer t1")
+
+    def test_a_token_that_let_nobody_in_is_the_last_word_once_a_request_of_its_own_was_refused(self) -> None:
+        auth, _ = host_auth()
+        drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
+        response = unauthorized(BEARER, authorization="Bearer t1")
+        auth.note_denied(unauthorized(BEARER, authorization="Bearer own"), [pull("a")])
+        assert drive(auth.handshake_alone(response, [pull("a")], 0)) == ([], None)
+        auth.note_accepted("Bearer t1")
+        assert drive(auth.handshake_alone(response, [pull("a")], 0), token("t2"))[1] == "Bearer t2"
+
+    def test_that_one_repository_is_refused_says_nothing_of_others(self) -> None:
+        auth, _ = host_auth()
+        drive(auth.handshake(unauthorized(BEARER), [pull("b")]), token())
+        auth.note_denied(unauthorized(BEARER, authorization="Bearer own"), [pull("a")])
+        response = unauthorized(BEARER, authorization="Bearer t1")
+        assert drive(auth.handshake_alone(response, [pull("b")], 0), token("t2"))[1] == "Bearer t2"
 
     def test_a_token_from_before_the_first_refusal_is_replaced(self) -> None:
         auth, _ = host_auth()

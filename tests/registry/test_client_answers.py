@@ -6,9 +6,10 @@ import pytest
 from transship_registry.digest import Digest
 from transship_registry.errors import AuthenticationError, NotFoundError, RateLimitedError, RegistryError
 from transship_registry.http.counters import Counters, RegistryWarning
+from transship_registry.http.diagnosis import broken
 from transship_registry.http.origins import ForbiddenURLError, follow, follow_within, printable, same_origin, with_query
 from transship_registry.http.rate_limits import read_rate_limit, read_retry_after
-from transship_registry.http.refusals import come_back, one_line, read_refusal, refused, unreachable
+from transship_registry.http.refusals import come_back, one_line, read_refusal, refused
 from transship_registry.quota import Quota
 
 WALL = 1_700_000_000.0
@@ -164,14 +165,15 @@ def test_a_long_wait_is_said_with_its_end() -> None:
 
 
 def test_a_broken_connection_is_said_with_what_to_check() -> None:
-    error = unreachable("HEAD manifest", "r.example/a:b", httpx.ConnectError("refused"), "https://r.example")
+    error = broken("HEAD manifest", "r.example/a:b", httpx.ConnectError("reset"), "https://r.example", begun=False)
     assert str(error) == (
-        "HEAD manifest r.example/a:b: no answer from https://r.example (ConnectError: refused); "
-        "check the registry's name, the network, the proxy and the tls setting"
+        "HEAD manifest r.example/a:b: no answer from https://r.example (reset); "
+        "check that the registry runs there, its name, the network and the proxy"
     )
     assert error.status is None
-    silent = unreachable("HEAD manifest", "r.example/a:b", httpx.ReadTimeout(""), "https://r.example")
-    assert "no answer from https://r.example (ReadTimeout);" in str(silent)
+    silent = broken("GET manifest", "r.example/a:b", httpx.ReadTimeout(""), "https://r.example", begun=True)
+    assert "the answer from https://r.example broke off (it took too long);" in str(silent)
+    assert "no answer from r (it broke off);" in str(broken("GET", "a:b", httpx.ReadError(""), "r", begun=False))
 
 
 BASE = httpx.URL("https://r.example/v2/a/blobs/uploads/1?_state=x")

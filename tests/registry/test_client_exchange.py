@@ -174,13 +174,13 @@ def test_a_refusal_is_an_error_at_once_and_never_absence(status: int) -> None:
 def test_a_lost_connection_is_tried_again_and_named_in_the_end() -> None:
     async def scenario() -> None:
         lost = [httpx.ReadError("connection reset"), httpx.ConnectTimeout("too slow"), httpx.ConnectError("refused")]
-        client, _ = scripted_client([*lost, httpx.ReadError("reset"), httpx.RemoteProtocolError("GOAWAY")])
+        client, _ = scripted_client([*lost, *[httpx.RemoteProtocolError("GOAWAY")] * 3])
         async with client:
             with pytest.raises(RegistryError) as caught:
                 await client.head_manifest(REFERENCE)
         assert str(caught.value) == (
-            "HEAD manifest r.example/team/app:v1: no answer from https://r.example (RemoteProtocolError: GOAWAY); "
-            "check the registry's name, the network, the proxy and the tls setting"
+            "connect to r.example:443: no answer since 22:13:20 UTC (GOAWAY); "
+            "check that the registry runs there, its name, the network and the proxy"
         )
 
     asyncio.run(scenario())
@@ -192,7 +192,7 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again() -> None:
         error.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")
         client, transport = scripted_client([error])
         async with client:
-            with pytest.raises(RegistryError, match="certificate verify failed"):
+            with pytest.raises(RegistryError, match=r"r\.example:443: its certificate is not trusted"):
                 await client.head_manifest(REFERENCE)
         assert len(transport.requests) == 1
 

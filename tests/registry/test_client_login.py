@@ -19,6 +19,7 @@ from support.registry_server.server import RegistryServer
 from transship_registry.api.client import HttpRegistry
 from transship_registry.errors import AuthenticationError, RateLimitedError, RegistryError
 from transship_registry.hosts import Credential, HostSettings
+from transship_registry.manifest import Manifest
 from transship_registry.reference import Reference, Repository
 from transship_registry.secret import Secret
 
@@ -132,6 +133,23 @@ def test_no_request_fails_because_others_used_its_token_up(uses: int) -> None:
         assert server.requests.count(status=401, path="^/v2/") > 0
 
 
+@pytest.mark.parametrize("concurrent", [1, 2])
+def test_uploads_and_the_tokens_that_they_wait_for_do_not_wait_in_a_circle(concurrent: int) -> None:
+    """An upload holds its slot while it waits for a token, and who fetches that needs a slot, too."""
+
+    async def scenario(client: HttpRegistry, repository: Repository) -> None:
+        async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+            for number in range(12):
+                blob = blob_of(b"%d" % number)
+                group.create_task(client.upload_blob(repository, blob, BytesOrigin(b"%d" % number)))
+                manifest = Manifest.parse(IMAGE.raw, IMAGE.media_type, where="test")
+                group.create_task(client.put_manifest(repository.tag(f"new{number}"), manifest))
+
+    with served(Bearer(users={"ann": "secret"}, uses=1)) as server:
+        run(scenario, server, FakeTime(), credential=ANN, concurrent_requests=concurrent)
+        assert len(server.store.tags("team/app")) == 2 + 12
+
+
 def test_a_large_upload_gets_past_tokens_that_are_good_for_one_request_each() -> None:
     """Also when each of its chunks is refused, and others take the tokens that are renewed."""
     content = bytes(300_000)
@@ -163,7 +181,7 @@ def test_a_token_that_is_refused_whenever_it_is_new_ends_the_request() -> None:
                 with pytest.raises(AuthenticationError):
                     await client.head_manifest(Reference.parse("r.example/a:b"))
         hosts = [request.url.host for request in transport.requests]
-        assert hosts == ["r.example", "auth.example", "r.example"] * 2
+        assert hosts == ["r.example", "auth.example"] * 2 + ["r.example"] + ["r.example", "auth.example", "r.example"]
 
     asyncio.run(scenario())
 
@@ -261,8 +279,8 @@ def test_a_token_service_that_cannot_be_reached_is_named_without_its_query() -> 
             with pytest.raises(RegistryError) as caught:
                 await client.head_manifest(Reference.parse("r.example/a:b"))
         assert str(caught.value) == (
-            "GET token from https://auth.example/token for r.example/a:b: no answer from https://auth.example "
-            "(ConnectError: refused); check the registry's name, the network, the proxy and the tls setting"
+            "connect to auth.example:443, the token service of r.example: no answer since 22:13:20 UTC (refused); "
+            "check that the registry runs there, its name, the network and the proxy"
         )
 
     asyncio.run(scenario())

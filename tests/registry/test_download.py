@@ -172,8 +172,8 @@ def test_a_download_that_does_not_get_on_is_given_up() -> None:
             with pytest.raises(RegistryError) as caught:
                 await read_blob(client, REPOSITORY, SMALL)
         assert str(caught.value) == (
-            f"GET {WHERE}: no answer from https://r.example (ReadError: connection reset); "
-            "check the registry's name, the network, the proxy and the tls setting"
+            f"GET {WHERE}: the answer from https://r.example broke off (connection reset); "
+            "check that the registry runs there, its name, the network and the proxy"
         )
         assert len(transport.requests) == 5
         assert time.sleeps == [0.1, 0.2, 0.4, 0.8]

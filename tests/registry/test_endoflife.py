@@ -123,15 +123,18 @@ def test_nobody_there() -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         error = refusal(url)
-    assert str(error).startswith(f"GET cycles of alpine at {url}/api/alpine.json: no answer from {url} (ConnectError: ")
-    assert str(error).endswith(f"); {ADVICE}")
+    assert str(error) == f"connect to {url.removeprefix('http://')}: connection refused; {ADVICE}"
 
 
 def test_an_answer_that_does_not_come() -> None:
     """It is not waited for for ever."""
     with EolServer({"alpine": ALPINE}, delay_s=1.0) as server:
         error = refusal(server.url)
-    assert f"no answer from {server.url} (ReadTimeout" in str(error)
+    place = server.url.removeprefix("http://")
+    assert str(error) == (
+        f"connect to {place}: no answer since 22:13:20 UTC "
+        f"({place} sent nothing for 0.2 s; the connection was dropped); {ADVICE}"
+    )
     assert len(server.requests) == 3
 
 

@@ -286,3 +286,37 @@ def test_an_upload_that_cannot_start_does_not_hold_up_plain_requests() -> None:
 async def _upload_once(host: HostLimiter) -> None:
     async with host.upload():
         await asyncio.sleep(0)
+
+
+def test_a_request_for_a_token_gets_through_though_uploads_hold_every_slot() -> None:
+    """They may wait for that token; one at a time is let through, and none where no upload is under way."""
+
+    async def scenario() -> None:
+        host = limiter(1)
+        has_token = asyncio.Event()
+        begun = asyncio.Event()
+
+        async def upload() -> None:
+            async with host.upload():
+                begun.set()
+                await has_token.wait()
+
+        async def get_token() -> None:
+            slot = await host.acquire(for_token=True)
+            assert host.in_flight == 2
+            has_token.set()
+            host.release(slot)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(upload())
+            await begun.wait()
+            group.create_task(get_token())
+        plain = await host.acquire()
+        token = asyncio.create_task(host.acquire(for_token=True))
+        await settle()
+        assert not token.done()
+        host.release(plain)
+        host.release(await token)
+        assert host.in_flight == 0
+
+    run(scenario)

@@ -34,12 +34,26 @@ class FakeTime:
     chance: float = 0.5
     tick: float = 0.0
     sleeps: list[float] = field(default_factory=list[float])
+    _calls: list[tuple[float, Callable[[], None]]] = field(default_factory=list[tuple[float, Callable[[], None]]])
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass at once, and everybody else run."""
         self.sleeps.append(seconds)
-        self.now += seconds
+        self.pass_by(seconds)
         await asyncio.sleep(0)
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass, and call what is due meanwhile."""
+        until = self.now + seconds
+        while due := [call for call in self._calls if call[0] <= until]:
+            first = min(due, key=lambda call: call[0])
+            self._calls.remove(first)
+            self.now = max(self.now, first[0])
+            first[1]()
+        self.now = until
+
+    def _later(self, seconds: float, callback: Callable[[], None]) -> None:
+        self._calls.append((self.now + seconds, callback))
 
     def _look(self) -> float:
         self.now += self.tick
@@ -52,6 +66,7 @@ class FakeTime:
             clock=self._look,
             wall=lambda: WALL + self.now - START,
             sleep=self.sleep,
+            later=self._later,
             chance=lambda: self.chance,
         )
 
@@ -152,6 +167,7 @@ def scripted_client(
     credentials: CredentialSource | None = None,
     targets: Iterable[Repository] = (),
     target_prefixes: Iterable[str] = (),
+    outage_s: float = 0.0,
 ) -> tuple[HttpRegistry, Scripted]:
     """Return a client, and the one transport that all its hosts share."""
     transport = Scripted(answers)
@@ -167,6 +183,7 @@ def scripted_client(
         credentials=credentials,
         targets=list(targets),
         target_prefixes=list(target_prefixes),
+        outage_s=outage_s,
     )
     return client, transport
 

@@ -44,7 +44,8 @@ class HttpRegistry:
     `credentials` None means those of the settings. Repositories among `targets`, those below one of `target_prefixes`
     (`registry`, or `registry/path`), and those that were written to are never read from a mirror, which may lag behind.
     `chunk_max` is the largest chunk, in bytes, that a registry may ask for (0: 1 GiB), `patience` that with hosts which
-    have no settings.
+    have no settings. A host is given up when a request has used up its tries, no other was answered meanwhile, and it
+    has been silent for `outage_s` seconds.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class HttpRegistry:
         target_prefixes: Collection[str] = (),
         chunk_max: int = 0,
         patience: Patience = DEFAULT_PATIENCE,
+        outage_s: float = 0.0,
     ) -> None:
         self._settings = dict(settings or {})
         self._credentials = credentials
@@ -71,6 +73,7 @@ class HttpRegistry:
         self._below_targets = tuple(f"{prefix}/" for prefix in target_prefixes)
         self._chunk_max = chunk_max
         self._patience = patience
+        self._outage_s = outage_s
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._hosts: dict[str, Host] = {}
         self._sessions: dict[tuple[Repository, Digest], upload_session.UploadSession] = {}
@@ -301,6 +304,7 @@ class HttpRegistry:
             timing=self._timing,
             user_agent=self._user_agent,
             tries=settings.patience.tries,
+            outage_s=self._outage_s,
         )
         return Host(settings, exchange, counters, chunk_max=self._chunk_max)
 

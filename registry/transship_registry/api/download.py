@@ -13,11 +13,11 @@ import httpx
 from transship_registry.api.pieces import Piece, verified
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, RegistryError
+from transship_registry.http.diagnosis import broken
 from transship_registry.http.exchange import Call, Exchange, Held
 from transship_registry.http.header_numbers import read_number
 from transship_registry.http.host import Host
 from transship_registry.http.origins import printable
-from transship_registry.http.refusals import unreachable
 from transship_registry.http.retry import Failure
 from transship_registry.login.scopes import pull
 from transship_registry.manifest import Descriptor
@@ -168,7 +168,7 @@ class _Download:
         if not await source.exchange.pause(Failure(), attempt):
             if len(self._sources) == 1:
                 origin = printable(source.call.url.copy_with(path="/")).rstrip("/")
-                raise unreachable(source.call.attempted, source.call.reference, problem, origin) from problem
+                raise broken(source.call.attempted, source.call.reference, problem, origin, begun=True) from problem
             del self._sources[0]
         await self.start()
 

@@ -20,12 +20,14 @@ class Lane(Enum):
     """What a request needs while it holds its slot.
 
     An `UPLOAD` takes its bytes from a download, which may need a slot of the same or of another host: there it is a
-    `FEED`, which comes to its end as the upload does. Any other request (`PLAIN`) comes to its end by itself.
+    `FEED`, which comes to its end as the upload does. A request for a `TOKEN` is what others wait for, uploads
+    included. Any other request (`PLAIN`) comes to its end by itself.
     """
 
     PLAIN = "plain"
     UPLOAD = "upload"
     FEED = "feed"
+    TOKEN = "token"  # noqa: S105 - no secret
 
 
 @dataclass(eq=False, slots=True)
@@ -37,6 +39,11 @@ class Slot:
 
 _upload_to: ContextVar["HostLimiter | None"] = ContextVar("upload_to", default=None)
 _feeds_layout: ContextVar[bool] = ContextVar("feeds_layout", default=False)
+
+
+def within_upload() -> bool:
+    """Whether what is requested here is part of an upload, or feeds one."""
+    return _upload_to.get() is not None or _feeds_layout.get()
 
 
 @contextmanager
@@ -57,8 +64,8 @@ class HostLimiter:
 
     Uploads that wait for downloads of each other's hosts must not wait in a circle: all that an upload asks of its own
     host, the download included, uses the upload's slot (as regsync does), and one download that feeds an upload to
-    another host, or to a layout, is let through even when all slots are taken, some of them by uploads. Only then are
-    there more requests than slots: when a host is copied from and to at once.
+    another host, or to a layout, is let through even when all slots are taken, some of them by uploads; so is one
+    request for a token, which uploads may be waiting for. Only then are there more requests than slots.
     """
 
     def __init__(self, ceiling: int, per_second: float, timing: Timing) -> None:
@@ -83,11 +90,10 @@ class HostLimiter:
         """How many requests hold a slot."""
         return sum(self._in_flight.values())
 
-    async def acquire(self) -> Slot:
+    async def acquire(self, *, for_token: bool = False) -> Slot:
         """Wait for a slot, then for the moment the request may start."""
-        fed = _upload_to.get()
-        feeds = fed is not None or _feeds_layout.get()
-        slot = Slot(None) if fed is self else await self._take(Lane.FEED if feeds else Lane.PLAIN)
+        lane = Lane.TOKEN if for_token else Lane.FEED if within_upload() else Lane.PLAIN
+        slot = Slot(None) if _upload_to.get() is self else await self._take(lane)
         try:
             await self._await_start()
         except BaseException:
@@ -144,9 +150,9 @@ class HostLimiter:
         return Slot(lane)
 
     def _is_free(self, lane: Lane) -> bool:
-        is_first_feed = lane is Lane.FEED and self._in_flight[lane] == 0
+        is_first = lane in {Lane.FEED, Lane.TOKEN} and self._in_flight[lane] == 0
         # Without uploads, all that is in flight comes to its end by itself.
-        return self.in_flight < self._limit or (is_first_feed and self._in_flight[Lane.UPLOAD] > 0)
+        return self.in_flight < self._limit or (is_first and self._in_flight[Lane.UPLOAD] > 0)
 
     def _admit(self) -> None:
         """Let those in whose turn it is: in order of arrival, but a feed waits behind nobody who cannot start."""

@@ -21,6 +21,12 @@ def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
     return origin(one) == origin(other)
 
 
+def network_address(url: httpx.URL) -> str:
+    """Return `host:port`, with brackets around an IPv6 address."""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{host}:{origin(url)[2]}"
+
+
 def printable(url: httpx.URL) -> str:
     """Return the URL without user, query and fragment, fit for a message: queries of presigned URLs are secrets."""
     host = f"[{url.host}]" if ":" in url.host else url.host

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final, cast
 
-import httpx
 import msgspec
 
 from transship_registry.digest import Digest
@@ -105,14 +104,6 @@ def come_back(asked_s: float | None, wall: float) -> str:
     except (ValueError, OverflowError, OSError):
         return "the registry asks not to come back for thousands of years"
     return f"the registry asks to come back in {asked_s:.0f} s, at {moment}"
-
-
-def unreachable(attempted: str, reference: str, error: httpx.TransportError, host: str) -> RegistryError:
-    """Return the error for a connection to `host` (its address without a path) that failed."""
-    said = one_line(str(error))
-    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    advice = "check the registry's name, the network, the proxy and the tls setting"
-    return RegistryError(attempted, reference, f"no answer from {host} ({what})", advice=advice)
 
 
 def _read_json(status: int, text: str) -> Refusal | None:

@@ -54,6 +54,11 @@ def is_transient(failure: Failure) -> bool:
     return 500 <= status <= 599 and status not in _PERMANENT_5XX
 
 
+def backoff_s(attempt: int, chance: float) -> float:
+    """Return the pause after attempt number `attempt`: it grows exponentially, with full jitter."""
+    return min(CAP_S, BASE_S * 2.0 ** min(attempt - 1, 16)) * chance
+
+
 def decide(failure: Failure, attempt: int, chance: float, *, tries: int = TRIES) -> RetryIn | GiveUp:
     """Decide what follows attempt number `attempt` (1 is the first).
 
@@ -67,5 +72,5 @@ def decide(failure: Failure, attempt: int, chance: float, *, tries: int = TRIES)
         return GiveUp(asked_s=asked)
     if attempt >= tries:
         return GiveUp()
-    jittered = min(CAP_S, BASE_S * 2 ** (attempt - 1)) * chance
+    jittered = backoff_s(attempt, chance)
     return RetryIn(jittered if asked is None else asked + jittered)

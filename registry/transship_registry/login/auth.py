@@ -115,6 +115,7 @@ class HostAuth:
         self._offer: _Basic | _Bearer | None = None
         self._tokens: dict[frozenset[Scope], _Token] = {}
         self._accepted: set[str] = set()
+        self._denied: set[frozenset[Scope]] = set()
         self._obtained = 0
         self._refresh_tokens: dict[tuple[str, str], Secret] = {}
         self._without_post: set[str] = set()
@@ -147,6 +148,7 @@ class HostAuth:
         self._credential = credential
         self._tokens.clear()
         self._accepted.clear()
+        self._denied.clear()
         self._refresh_tokens.clear()
 
     def authorization(self, scopes: Collection[Scope]) -> str | None:
@@ -196,8 +198,9 @@ class HostAuth:
     def handshake_alone(self, response: httpx.Response, scopes: Collection[Scope], since: int) -> _OwnExchange:
         """Answer another 401 of a request that was answered 401 when `obtained` was `since`; otherwise as `handshake`.
 
-        Returns the authorization to send, which no other request is handed if it is a token; None when what was refused
-        is the newest there is, was obtained since then and has let nobody in.
+        Returns the authorization to send, which no other request is handed if it is a token. None when that is known to
+        be in vain: what was refused is the newest there is, was obtained since then and has let nobody in, and a token
+        of another request's own was refused for the same scopes before.
         """
         sent = response.request.headers.get("Authorization", "")
         offer = self._offer = self._read_offer(response, scopes)
@@ -207,10 +210,16 @@ class HostAuth:
         wanted = merge_scopes([*scopes, *offer.scopes])
         token = self._live_token(wanted)
         newest = token if token and token.authorization == sent and token.scopes == wanted else None
-        if newest and newest.number > since and sent not in self._accepted:
+        if newest and newest.number > since and sent not in self._accepted and wanted in self._denied:
             return None
         own = yield from self._obtain(offer, wanted)
         return own.authorization
+
+    def note_denied(self, response: httpx.Response, scopes: Collection[Scope]) -> None:
+        """Take note that a request's own token was answered with the 401 `response`."""
+        offer = self._read_offer(response, scopes)
+        if isinstance(offer, _Bearer):
+            self._denied.add(merge_scopes([*scopes, *offer.scopes]))
 
     @property
     def _has_credential(self) -> bool:

@@ -123,7 +123,9 @@ class Visit:
         if since is None:
             self._since = login.auth.obtained
             self._next = await login.answer(challenge, scopes, send)
-        elif not is_last:
+        elif is_last:
+            login.auth.note_denied(challenge, scopes)
+        else:
             self._is_last = True
             self._next = await login.answer_alone(challenge, scopes, since, send)
         return self._next

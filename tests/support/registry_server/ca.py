@@ -42,6 +42,11 @@ class CertificateAuthority:
         self.certificate = folder / "ca.pem"
         self.certificate.write_bytes(self._certificate.public_bytes(Encoding.PEM))
 
+    @property
+    def key_pem(self) -> bytes:
+        """The authority's own key."""
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
     def server(self, *names: str, expired: bool = False, file_name: str = "server") -> KeyPair:
         """Issue a server certificate for names and addresses; without any, for those of the loopback interface."""
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names or LOOPBACK_NAMES])

@@ -130,7 +130,9 @@ class Connection(asyncio.BufferedProtocol):
         """Name why the connection ended: `kind` for a broken one, `RemoteProtocolError` for one closed in order."""
         if self._error is None:
             return httpx.RemoteProtocolError(f"{self.peer} closed the connection{detail}")
-        return kind(f"the connection to {self.peer} broke{detail}: {self._error}")
+        failure = kind(f"the connection to {self.peer} broke{detail}: {self._error}")
+        failure.__cause__ = self._error
+        return failure
 
     @property
     def broken(self) -> bool:

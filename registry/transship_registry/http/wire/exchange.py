@@ -20,6 +20,17 @@ _MAX_INTERIM = 32
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 
 
+_TLS_ALERT = b"\x15\x03"
+
+
+class NotHTTPError(httpx.RemoteProtocolError):
+    """What answers is no HTTP/1.1."""
+
+
+class SpeaksTLSError(httpx.RemoteProtocolError):
+    """A port that was sent plain HTTP answers in TLS."""
+
+
 class OutgoingRequest:
     """A request made ready for the wire; it remembers whether its body may still be sent from the start."""
 
@@ -142,7 +153,7 @@ class Exchange:
             raise self._malformed(str(error)) from None
 
     def _malformed(self, what: str) -> httpx.RemoteProtocolError:
-        return httpx.RemoteProtocolError(f"{self._connection.peer} sent {what}")
+        return NotHTTPError(f"{self._connection.peer} sent {what}")
 
     async def _receive_more(self) -> None:
         connection = self._connection
@@ -150,5 +161,7 @@ class Exchange:
         if connection.full:
             connection.make_room(self._max_head_bytes + 1)
         if not await connection.receive(received + 1):
+            if bytes(connection.unread()[:2]) == _TLS_ALERT:
+                raise SpeaksTLSError(f"{connection.peer} answers in TLS")
             detail = " in the middle of the response head" if received else " without a response"
             raise connection.failure(httpx.ReadError, detail)
