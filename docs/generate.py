@@ -121,6 +121,7 @@ def _run(folder: Path, *arguments: str, expected: int = 0) -> str:
         raise SystemExit(f"transship {' '.join(arguments)}: exit {done.returncode}, not {expected}\n{done.stderr}")
     # made on no state, a plan holds a nonce, so that its digest is another one each time
     output = re.sub(r"(Plan digest: `?sha256:)[0-9a-f]{64}", r"\1…", done.stdout.strip("\n"))
+    output = re.sub(r"(?<=applied on )[-0-9]+T[:0-9]+Z", _EXAMPLE_TIME, output)
     return "\n".join(line.rstrip() for line in (f"$ transship {' '.join(arguments)}", *output.splitlines()))
 
 

@@ -8,9 +8,12 @@ from transship.exits import Exit, most_specific
 from transship.invocation import Invocation
 from transship.streams import write_document
 from transship.wiring import find_config, load_config, registries, state_store
-from transship_planner.drift import DriftReport, find_drift
+from transship_planner.drift import UNWANTED, Drift, DriftReport, find_drift
+from transship_planner.observation.dating import Dates
+from transship_planner.observation.reading import OnceReader
 from transship_planner.policies.immutability import immutable_targets
 from transship_planner.render.wording import plural
+from transship_planner.wanting import Wanting
 from transship_state.errors import StateError
 
 
@@ -24,37 +27,61 @@ async def drift(invocation: Invocation, *, state_file: Path | None, form: str) -
     if state is None:
         raise StateError(f"{store.path}: there is no state yet; `transship apply --state {store.path}` records one")
     async with registries(desired) as opened:
-        report = await find_drift(state.records, opened, immutable_targets(desired) if desired else lambda _: False)
+        if desired is None:
+            report = await find_drift(state.records, opened)
+        else:
+            wanting = Wanting(desired, OnceReader(opened), Dates(opened.inventory))
+            report = await find_drift(state.records, opened, immutable_targets(desired), wanting)
     if form == "json":
         write_document(_as_json(report))
     else:
         sys.stdout.write(_as_text(report))
-    return most_specific(Exit.ERROR if report.problems else Exit.OK, Exit.PENDING if report.drifts else Exit.OK)
+    return most_specific(Exit.ERROR if report.problems else Exit.OK, Exit.PENDING if report.mattering else Exit.OK)
 
 
 def _as_text(report: DriftReport) -> str:
-    lines = [str(drift) for drift in report.drifts]
+    lines = [str(drift) for drift in (*report.mattering, *report.unwanted)]
     lines += [f"problem: {problem}" for problem in report.problems]
-    found = plural(len(report.drifts), "difference") if report.drifts else "nothing moved"
-    lines.append(f"Drift: {found}; {plural(report.checked, 'recorded tag')} checked.")
-    return "\n".join(lines) + "\n"
+    return "\n".join((*lines, f"Drift: {_found(report)}; {_checked(report)}.")) + "\n"
+
+
+def _found(report: DriftReport) -> str:
+    if report.mattering:
+        return plural(len(report.mattering), "difference")
+    return "no difference found" if report.problems else "nothing moved"
+
+
+def _checked(report: DriftReport) -> str:
+    """Say how much of the state was looked at, and what else there was."""
+    recorded = plural(report.checked + report.unchecked, "recorded tag")
+    parts = [f"{report.checked} of {recorded} checked" if report.unchecked else f"{recorded} checked"]
+    if report.problems:
+        parts.append(plural(len(report.problems), "problem"))
+    if unwanted := {drift.record.target for drift in report.unwanted}:
+        parts.append(f"{len(unwanted)} {UNWANTED}")
+    return ", ".join(parts)
 
 
 def _as_json(report: DriftReport) -> str:
     document = {
+        "recorded": report.checked + report.unchecked,
         "checked": report.checked,
-        "drift": [
-            {
-                "kind": drift.kind.value,
-                "target": str(drift.record.target),
-                "reference": str(drift.reference),
-                "recorded": str(drift.recorded),
-                "found": str(drift.found) if drift.found else None,
-                "entry": drift.record.entry,
-                "immutable_tag_moved": drift.immutable_moved,
-            }
-            for drift in report.drifts
-        ],
+        "drift": [_drift(drift) for drift in report.mattering],
+        "no_longer_wanted": [_drift(drift) for drift in report.unwanted],
         "problems": list(report.problems),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _drift(drift: Drift) -> dict[str, object]:
+    return {
+        "kind": drift.kind.value,
+        "target": str(drift.record.target),
+        "reference": str(drift.reference),
+        "recorded": str(drift.recorded),
+        "found": str(drift.found) if drift.found else None,
+        "entry": drift.record.entry,
+        "origin": drift.record.origin.value,
+        "applied": drift.record.applied,
+        "immutable_tag_moved": drift.immutable_moved,
+    }

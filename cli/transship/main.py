@@ -219,12 +219,13 @@ def check(
     missing: MissingOption = False,
     form: ListFormatOption = ListFormat.TEXT,
     state: StateOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 2 for warnings, too.")] = False,
 ) -> None:
     """Exit 0 when the targets are as the configuration wants them, 2 when not."""
     from transship import planning
 
     invocation = _started(context)
-    invocation.finish(planning.check(invocation, missing=missing, form=form.value, state_file=state))
+    invocation.finish(planning.check(invocation, missing=missing, form=form.value, state_file=state, strict=strict))
 
 
 @app.command()

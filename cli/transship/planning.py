@@ -5,7 +5,10 @@ import secrets
 import shlex
 import sys
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import structs
 
 from transship import lifecycles
 from transship.exits import Exit, most_specific, of_plan
@@ -18,17 +21,23 @@ from transship.wiring import load_config, registries, state_store
 from transship_planner.config import config_digest
 from transship_planner.desired import Desired
 from transship_planner.errors import PlanError
+from transship_planner.observation.dating import Dates
 from transship_planner.observation.observe import observe
+from transship_planner.observation.observed import Observed
+from transship_planner.observation.reading import OnceReader
 from transship_planner.plans.diff import Circumstances, diff
-from transship_planner.plans.plan import ConfigPin, Mode, StatePin
+from transship_planner.plans.plan import ConfigPin, Mode, Plan, Problem, StatePin
 from transship_planner.plans.planfile import PlanFile, encode, read, save
 from transship_planner.policies.immutability import moved_tags
 from transship_planner.policies.quarantine import bypasses
+from transship_planner.records import Moves, find_moves
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
+from transship_planner.render.wording import plural
 from transship_registry.reference import Reference
 from transship_registry.registries import Registries
+from transship_state.document import State
 from transship_state.filestore import FileStore
 
 
@@ -64,17 +73,41 @@ def show(plan_file: Path, *, form: str) -> int:
     return Exit.OK
 
 
-async def check(invocation: Invocation, *, missing: bool, form: str, state_file: Path | None) -> int:
-    """Print one line for each target that is not as wanted."""
+async def check(
+    invocation: Invocation, *, missing: bool, form: str, state_file: Path | None, strict: bool = False
+) -> int:
+    """Print one line for each target that is not as wanted; with `strict`, warnings are differences, too."""
     desired = load_config(invocation)
     async with registries(desired) as opened:
-        store = state_store(desired, state_file)
-        saved = await make_plan(desired, opened, missing=missing, store=store, contents=False)
+        look = await _look(desired, opened, missing=missing, store=state_store(desired, state_file), contents=False)
+        moves = await _moves(desired, opened, look) if look.state and not missing else Moves()
+    made = _with_moves(look.plan, moves, desired)
     if form == "json":
-        write_document(json.dumps(as_findings(saved.plan), indent=2, ensure_ascii=False) + "\n")
+        write_document(json.dumps(as_findings(made, moves), indent=2, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write(render_findings(saved.plan))
-    return most_specific(of_plan(saved.plan), Exit.PENDING if saved.plan.pending else Exit.OK)
+        sys.stdout.write(render_findings(made, moves))
+    warnings = len(made.warnings) + len(desired.warnings) + len(opened.credentials.warnings)
+    if strict and warnings and form != "json":
+        sys.stdout.write(f"Not accepted, as --strict asks: {plural(warnings, 'warning')}.\n")
+    differs = bool(made.pending or moves.overwritten or (strict and warnings))
+    return most_specific(of_plan(made), Exit.PENDING if differs else Exit.OK)
+
+
+async def _moves(desired: Desired, opened: Registries, look: "_Look") -> Moves:
+    records = look.state.records if look.state else ()
+    dates = Dates(opened.inventory)
+    return await find_moves(desired, look.observed, look.plan.changes, records, look.once, dates)
+
+
+def _with_moves(made: Plan, moves: Moves, desired: Desired) -> Plan:
+    """Add to a plan what a check says beside it."""
+    lines = {entry.name: entry.mark.line for entry in desired.entries}
+    problems = (
+        Problem(entry=each.entry, reference=each.reference, message=each.message, line=lines.get(each.entry, 0))
+        for each in moves.troubles
+    )
+    nothing = ("there are no entries: nothing was compared",) if not desired.entries else ()
+    return structs.replace(made, problems=(*made.problems, *problems), warnings=(*made.warnings, *moves.gone, *nothing))
 
 
 async def make_plan(
@@ -83,34 +116,58 @@ async def make_plan(
     *,
     missing: bool,
     store: FileStore | None,
-    contents: bool = True,
     ignored: Sequence[str] = (),
 ) -> PlanFile:
     """Observe and compare; nothing is written anywhere. `ignored` are references that `min_age` does not hold."""
+    look = await _look(desired, opened, missing=missing, store=store, ignored=ignored)
+    return save(look.plan, created_at=now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A plan, and what it was made from; `once` can be asked again for nothing."""
+
+    plan: Plan
+    observed: Observed
+    state: State | None
+    once: OnceReader
+
+
+async def _look(
+    desired: Desired,
+    opened: Registries,
+    *,
+    missing: bool,
+    store: FileStore | None,
+    contents: bool = True,
+    ignored: Sequence[str] = (),
+) -> _Look:
     state = store.read() if store else None
     urgent = tuple(Reference.parse(text) for text in ignored)
     judge = await lifecycles.find_judge(desired, opened)
-    policies = policies_of(judge, state, keeps_state=store is not None, ignored=urgent)
     records = {record.target: record for record in state.records} if state else {}
+    once = OnceReader(opened)
     observed = await observe(
         desired,
         opened,
         missing=missing,
         contents=contents,
-        policies=policies,
+        policies=policies_of(judge, state, keeps_state=store is not None, ignored=urgent),
         unrecorded=_not_in(records) if store and contents and not missing else None,
+        once=once,
     )
+    moved = moved_tags(observed, records.values(), of_targets=contents or missing)
     circumstances = Circumstances(
         tool_version=tool_version(),
         config=ConfigPin(digest=config_digest(desired), dialect=desired.dialect.value),
         mode=Mode(missing=missing),
         state=StatePin(lineage=state.lineage, serial=state.serial) if state else StatePin(nonce=secrets.token_hex(16)),
         records=records if store else None,
-        warnings=(*bypasses(observed.sightings, urgent), *moved_tags(observed, state.records if state else ())),
+        warnings=(*bypasses(observed.sightings, urgent), *moved),
         judge=judge,
         lines={entry.name: entry.mark.line for entry in desired.entries},
     )
-    return save(diff(observed, circumstances), created_at=now())
+    return _Look(diff(observed, circumstances), observed, state, once)
 
 
 def _not_in(records: Container[Reference]) -> Callable[[Reference], bool]:

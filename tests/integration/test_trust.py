@@ -220,7 +220,7 @@ def test_the_state_records_and_drift_tells(tmp_path: Path, upstream: RealRegistr
     assert moved.code == 2
     assert [line.split(": recorded")[0] for line in moved.out.splitlines()] == [
         f"target changed: {mirror.host}/drift/app:1",
-        f"upstream moved: {upstream.host}/drift/app:2",
+        f"upstream moved: {mirror.host}/drift/app:2 from {upstream.host}/drift/app:2",
         "Drift: 2 differences; 2 recorded tags checked.",
     ]
 

@@ -183,7 +183,8 @@ def test_drift_and_check_name_an_immutable_tag_that_moved(
     drifted = run(tmp_path, "drift", "--state", "state.json")
     assert drifted.code == 2
     assert drifted.out == (
-        f"immutable tag moved, upstream moved: docker.io/library/app:1.0: recorded {images.single('1.0').digest}, "
+        f"immutable tag moved, upstream moved: {mirror.host}/app:1.0 from docker.io/library/app:1.0: recorded "
+        f"{images.single('1.0').digest}, "
         f"now {IMAGE.digest}\nDrift: 1 difference; 2 recorded tags checked.\n"
     )
     (found,) = json.loads(run(tmp_path, "drift", "--state", "state.json", "--format", "json").out)["drift"]

@@ -1,19 +1,25 @@
 """Drift: what was recorded, against what is there now."""
 
 import asyncio
+import dataclasses
 
 import pytest
 from msgspec.structs import replace
 
-from support import images
+from support import images, wishes
 from support.memory_registry import MemoryRegistry
+from transship_planner.desired import RepositoryScope
 from transship_planner.drift import DriftKind, DriftReport, compare, find_drift
+from transship_planner.observation.dating import Dates
+from transship_planner.observation.reading import OnceReader
+from transship_planner.tags.tagrules import Selection
+from transship_planner.wanting import Wanting
 from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.reference import Reference
 from transship_state.document import Record
 
-ONE, TWO = images.single("one"), images.single("two")
+ONE, TWO, STRANGER = images.single("one"), images.single("two"), images.single("stranger")
 
 
 def record(target: str, source: str = "src.io/app:1") -> Record:
@@ -95,7 +101,7 @@ def test_a_source_that_has_become_what_the_target_was_given_has_moved() -> None:
     found = find(world, selected(child, index))
     assert [drift.record for drift in found.drifts] == [selected(child, index)]
     assert [str(drift) for drift in found.drifts] == [
-        f"upstream moved: src.io/app:1: recorded {index.digest}, now {child.digest}"
+        f"upstream moved: dst.io/app:1 from src.io/app:1: recorded {index.digest}, now {child.digest}"
     ]
 
 
@@ -106,7 +112,7 @@ def test_a_source_that_has_gone_is_named_with_its_own_digest() -> None:
     world.seed("dst.io/app:1", index.children[0])
     found = find(world, selected(index.children[0], index))
     assert [str(drift) for drift in found.drifts] == [
-        f"upstream missing: src.io/app:1: recorded {index.digest}, now absent"
+        f"upstream missing: dst.io/app:1 from src.io/app:1: recorded {index.digest}, now absent"
     ]
 
 
@@ -128,7 +134,7 @@ def test_a_registry_that_fails_is_a_problem_not_a_drift() -> None:
     report = find(world, record("a.io/app:1"), record("b.io/app:1"))
     assert report.problems == ("a.io/app:1: HEAD manifest a.io/app:1: 500",)
     assert [drift.kind for drift in report.drifts] == [DriftKind.TARGET_MISSING]
-    assert report.checked == 2
+    assert (report.checked, report.unchecked) == (1, 1)
 
 
 def test_a_mere_comparison_calls_nothing_immutable() -> None:
@@ -145,3 +151,99 @@ def test_drifts_come_in_the_order_of_the_targets() -> None:
     names = ["c.io/app:1", "a.io/app:1", "b.io/app:1"]
     report = find(MemoryRegistry(), *map(record, names))
     assert [str(drift.record.target) for drift in report.drifts[::2]] == sorted(names)
+
+
+# What no entry wants any more.
+
+
+def wanted_of(
+    world: MemoryRegistry, *entries: wishes.Entry, immutable: bool = False, records: list[Record]
+) -> DriftReport:
+    """Look for drift with a configuration of these entries."""
+    wanting = Wanting(wishes.desired(*entries), OnceReader(world), Dates(world.inventory))
+    return asyncio.run(find_drift(records, world, lambda target: immutable, wanting))
+
+
+def kept(number: int) -> wishes.Entry:
+    """The newest tags of the repository."""
+    entry = wishes.repository("src.io/app", "dst.io/app")
+    assert isinstance(entry.scope, RepositoryScope)
+    return dataclasses.replace(entry, scope=dataclasses.replace(entry.scope, selection=Selection(keep_last=number)))
+
+
+def moved() -> MemoryRegistry:
+    """A world in which both ends of the tag 1 were moved, and upstream has a 2."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", TWO)
+    world.seed("src.io/app:2", ONE)
+    world.seed("dst.io/app:1", STRANGER)
+    return world
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(wishes.repository("src.io/app", "dst.io/app", allow=("2",)), id="no rule selects it"),
+        pytest.param(wishes.repository("other.io/app", "dst.io/app"), id="it comes from another source"),
+        pytest.param(wishes.repository("src.io/app", "dst.io/elsewhere"), id="it goes to another target"),
+        pytest.param(wishes.image("src.io/app:2", "dst.io/app:2"), id="one other tag"),
+        pytest.param(kept(1), id="a newer one took its place"),
+    ],
+)
+def test_what_no_entry_wants_any_more_is_told_apart(entry: wishes.Entry) -> None:
+    """It may move; the mirror's tag is named first in any case."""
+    report = wanted_of(moved(), entry, records=[record("dst.io/app:1")])
+    assert report.mattering == ()
+    assert [str(drift) for drift in report.unwanted] == [
+        f"no longer wanted, target changed: dst.io/app:1: recorded {ONE.digest}, now {STRANGER.digest}",
+        f"no longer wanted, upstream moved: dst.io/app:1 from src.io/app:1: recorded {ONE.digest}, now {TWO.digest}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [wishes.repository("src.io/app", "dst.io/app"), wishes.image("src.io/app:1", "dst.io/app:1"), kept(2)],
+)
+def test_what_an_entry_wants_matters(entry: wishes.Entry) -> None:
+    """Tags are listed only where `keep_last` decides."""
+    world = moved()
+    report = wanted_of(world, entry, records=[record("dst.io/app:1")])
+    assert [drift.kind for drift in report.mattering] == [DriftKind.TARGET_CHANGED, DriftKind.UPSTREAM_MOVED]
+    assert report.unwanted == ()
+    assert world.count("list_tags") == (entry == kept(2))
+
+
+@pytest.mark.parametrize("entry", [wishes.repository("src.io/app", "dst.io/app"), kept(2)])
+def test_a_tag_that_is_gone_upstream_is_still_wanted(entry: wishes.Entry) -> None:
+    """It would be mirrored if it were there, which is what has to be looked at."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:2", ONE)
+    world.seed("dst.io/app:1", ONE)
+    report = wanted_of(world, entry, records=[record("dst.io/app:1")])
+    assert [drift.kind for drift in report.mattering] == [DriftKind.UPSTREAM_MISSING]
+
+
+def test_what_cannot_be_told_is_wanted() -> None:
+    """A list that fails lets nothing pass unseen."""
+    world = moved()
+    world.fail["list_tags", "src.io/app"] = RegistryError("list tags", "src.io/app", "500", status=500)
+    assert len(wanted_of(world, kept(1), records=[record("dst.io/app:1")]).mattering) == 2
+
+
+def test_an_immutable_tag_that_was_overwritten_matters_though_nothing_mirrors_it_any_more() -> None:
+    """Nobody may change it at the target; upstream may do what it likes."""
+    entry = wishes.repository("src.io/app", "dst.io/app", allow=("2",))
+    report = wanted_of(moved(), entry, immutable=True, records=[record("dst.io/app:1")])
+    assert [str(drift).partition(":")[0] for drift in report.drifts] == [
+        "immutable tag moved, target changed",
+        "no longer wanted, upstream moved",
+    ]
+
+
+def test_nothing_is_asked_about_what_has_not_moved() -> None:
+    """A quiet night costs two HEADs for each record."""
+    world = MemoryRegistry()
+    world.seed("src.io/app:1", ONE)
+    world.seed("dst.io/app:1", ONE)
+    assert wanted_of(world, kept(1), records=[record("dst.io/app:1")]).drifts == ()
+    assert {method for method, _ in world.calls} == {"head_manifest"}

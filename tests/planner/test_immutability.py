@@ -221,7 +221,7 @@ def test_drift_names_an_immutable_tag_that_moved() -> None:
     report = asyncio.run(find_drift([record()], world, lambda target: target == Reference.parse(TARGET)))
     assert [str(drift) for drift in report.drifts] == [
         f"immutable tag moved, target changed: {TARGET}: recorded {ONE.digest}, now {THREE.digest}",
-        f"immutable tag moved, upstream moved: {SOURCE}: recorded {ONE.digest}, now {TWO.digest}",
+        f"immutable tag moved, upstream moved: {TARGET} from {SOURCE}: recorded {ONE.digest}, now {TWO.digest}",
     ]
     gone = asyncio.run(find_drift([record()], MemoryRegistry(), lambda target: True))
     assert [(str(drift).partition(":")[0], drift.immutable_moved) for drift in gone.drifts] == [

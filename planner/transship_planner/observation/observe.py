@@ -37,15 +37,17 @@ async def observe(
     contents: bool = True,
     policies: Sequence[Policy] = (),
     unrecorded: Callable[[Reference], bool] | None = None,
+    once: OnceReader | None = None,
 ) -> Observed:
     """Look at everything the configuration names.
 
     With `missing`, a target tag that exists is as it should be, whatever it points at. Without `contents`, no manifest
     is fetched unless a platform has to be selected: that is enough to tell *that* something differs. What one of the
     `policies` restrains is not fetched either, since it will not be copied. Targets of which the configuration only
-    wants that they exist are compared once, too, when a state is kept that has them `unrecorded`.
+    wants that they exist are compared once, too, when a state is kept that has them `unrecorded`. With `once` the
+    answers are there for others to ask again.
     """
-    once, places, dates = OnceReader(reader), Places(desired.hosts), Dates(reader.inventory)
+    once, places, dates = once or OnceReader(reader), Places(desired.hosts), Dates(reader.inventory)
     manifests = dict[Digest, Manifest]()
     looker = Looker(reader, once, places, dates, manifests)
     listed = joined(await for_each(desired.entries, Lister(once, places, dates, missing=missing).list_entry))

@@ -12,11 +12,12 @@ MOVED = "immutable tag moved"
 """What a finding of this kind begins with."""
 
 
-def moved_tags(observed: Observed, records: Iterable[Record]) -> tuple[str, ...]:
+def moved_tags(observed: Observed, records: Iterable[Record], *, of_targets: bool = True) -> tuple[str, ...]:
     """Return a warning for each immutable tag that is there, and at either end is known not to be what it was.
 
     Known without asking are: what the records say, what the target of an entry of one image points at, what an
-    inventory told that was taken for other reasons, and what was compared because there is no record yet.
+    inventory told that was taken for other reasons, and what was compared because there is no record yet. Without
+    `of_targets` nothing is said of targets that are not as recorded.
     """
     recorded = {record.target: record for record in records}
     told = {**observed.told, **{each.wish.source: each.source.digest for each in observed.confirmed if each.source}}
@@ -29,17 +30,23 @@ def moved_tags(observed: Observed, records: Iterable[Record]) -> tuple[str, ...]
     found = {
         f"{wish.entry.name}: {MOVED}: {finding}; {wish.target} is left as it is"
         for wish, target in present
-        for finding in _findings(wish, target, recorded.get(wish.target), told)
+        for finding in (
+            *(_at_target(wish, target, recorded.get(wish.target)) if of_targets else ()),
+            *_at_source(wish, target, recorded.get(wish.target), told),
+        )
     }
     return tuple(sorted(found))
 
 
-def _findings(
+def _at_target(wish: Wish, target: Digest | None, record: Record | None) -> Iterator[str]:
+    if record is not None and target is not None and target != record.target_digest:
+        yield f"{wish.target} was given {record.target_digest.short}, now it is {target.short}"
+
+
+def _at_source(
     wish: Wish, target: Digest | None, record: Record | None, told: Mapping[Reference, Digest]
 ) -> Iterator[str]:
     source = told.get(wish.source)
-    if record is not None and target is not None and target != record.target_digest:
-        yield f"{wish.target} was given {record.target_digest.short}, now it is {target.short}"
     if record is not None and record.source == wish.source:
         if source is not None and source != record.source_digest:
             yield f"{wish.source} was {record.source_digest.short} when it was mirrored, now it is {source.short}"
