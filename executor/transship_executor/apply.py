@@ -140,7 +140,8 @@ class _Run:
         except ConflictError as error:
             status, message = Status.CONFLICT, str(error)
         except TransshipError as error:
-            status, message = Status.FAILED, str(error)
+            # The result names its target already.
+            status, message = Status.FAILED, str(error).removeprefix(f"{change.target}: ")
         return Result(change, status, message, job.traffic, tuple(job.warnings))
 
 

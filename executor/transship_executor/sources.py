@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 from transship_executor.spool import Piece, Spools
 from transship_planner.plans.forecast import brought
 from transship_planner.plans.plan import Change
+from transship_registry.causes import explain
 from transship_registry.digest import Digest
+from transship_registry.errors import RegistryError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import RegistryReader
 from transship_registry.reference import Reference, Repository
@@ -40,17 +42,30 @@ class Sources:
     async def get_manifest(self, reference: Reference) -> Manifest:
         """Fetch a manifest by its digest, or return it if another change that needs it has fetched it."""
         if reference not in self._uses:
-            return await self._reader.get_manifest(reference)
+            return await self._fetch(reference)
         async with self._locks[reference]:
             if reference not in self._manifests:
-                self._manifests[reference] = await self._reader.get_manifest(reference)
+                self._manifests[reference] = await self._fetch(reference)
             return self._manifests[reference]
 
-    def get_blob(
+    async def _fetch(self, reference: Reference) -> Manifest:
+        try:
+            return await self._reader.get_manifest(reference)
+        except RegistryError as error:
+            explain(error, approved=True)
+            raise
+
+    @asynccontextmanager
+    async def get_blob(
         self, source: Repository, target: Repository, blob: Descriptor, offset: int = 0
-    ) -> AbstractAsyncContextManager[AsyncIterator[Piece]]:
+    ) -> AsyncGenerator[AsyncIterator[Piece]]:
         """Stream a blob's verified bytes from `offset` on, for an upload to `target`."""
-        return self._spools.get_blob(source, target, blob, offset)
+        try:
+            async with self._spools.get_blob(source, target, blob, offset) as pieces:
+                yield pieces
+        except RegistryError as error:
+            explain(error, approved=True)  # of the upload's own errors, none is about getting a blob
+            raise
 
     async def arrived(self, target: Repository, digest: Digest) -> None:
         """Take note that the registry or layout of `target` has a blob."""

@@ -48,7 +48,8 @@ class RegistryError(TransshipError):
     """A registry or layout did not do what it was asked.
 
     `attempted` says what was asked ("HEAD manifest"), `reference` of what, `status` the HTTP status when there was
-    one, `answer` what came back in one line, `advice` what to do about it.
+    one, `answer` what came back in one line, `advice` what to do about it. `cause` is why, and the way out, in one
+    sentence; where it is known it goes first, and the protocol's words follow it.
     """
 
     def __init__(
@@ -60,8 +61,14 @@ class RegistryError(TransshipError):
         self.answer = answer
         self.status = status
         self.advice = advice
+        self.cause = ""
         message = f"{attempted} {reference}: {answer}"
         super().__init__(f"{message}; {advice}" if advice else message)
+
+    def explain(self, cause: str) -> None:
+        """Add the cause once it is known."""
+        self.cause = cause
+        self.args = (f"{self.reference}: {cause} ({self.attempted}: {self.answer})",)
 
 
 class UnreachableError(RegistryError):

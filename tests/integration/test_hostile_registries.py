@@ -241,7 +241,8 @@ LATE = {
     ),
     "blobs that are gone": (
         faults.FailRequests(status=404, code="BLOB_UNKNOWN", reference=LAYER),
-        "GET blob SOURCE/team/app@DIGEST: HTTP 404 BLOB_UNKNOWN: switched on by a test",
+        "SOURCE/team/app@DIGEST: the source no longer has all of the approved image: plan again, or push the image "
+        "there again (GET blob: HTTP 404 BLOB_UNKNOWN: switched on by a test)",
     ),
     "blobs whose place has expired": (
         faults.RedirectBlobs(uses=0, reference=LAYER),
@@ -251,7 +252,8 @@ LATE = {
     ),
     "a manifest that is gone": (
         faults.HideManifests(reference=ONE.digest),
-        "GET manifest SOURCE/team/app@DIGEST: HTTP 404 MANIFEST_UNKNOWN: manifest unknown to registry",
+        "SOURCE/team/app@DIGEST: the source no longer has the approved image: plan again "
+        "(GET manifest: HTTP 404 MANIFEST_UNKNOWN: manifest unknown to registry)",
     ),
     "a quota that is used up meanwhile": (
         faults.PullQuota(limit=0, retry_after_s=3600, reference=ONE.digest),
@@ -300,8 +302,33 @@ REFUSING: dict[str, tuple[faults.Fault, str, dict[str, str]]] = {
     ),
     "a type that is not allowed": (
         faults.RefuseMediaTypes(types=("*",), reference="one"),
-        "PUT manifest TARGET/mirror/app:one: HTTP 400 MANIFEST_INVALID: unknown media type: "
-        f"{images.OCI_CONFIG}, {images.OCI_MANIFEST}",
+        "the registry does not take manifests of this kind: allow their types there, or leave the image out "
+        f"(PUT manifest: HTTP 400 MANIFEST_INVALID: unknown media type: {images.OCI_CONFIG}, {images.OCI_MANIFEST})",
+        {"two": TWO.digest},
+    ),
+    "a pull-through cache": (
+        faults.FailRequests(status=405, code="UNSUPPORTED", methods=("PUT",), reference="one"),
+        "the registry takes no pushes (it is read-only, or a pull-through cache), or no manifests of this kind "
+        "(PUT manifest: HTTP 405 UNSUPPORTED: switched on by a test)",
+        {"two": TWO.digest},
+    ),
+    "a quota that is used up": (
+        faults.FailRequests(
+            status=403,
+            code="DENIED",
+            message="Quota exceeded",
+            methods=("PUT",),
+            reference="one",
+            repository="mirror/*",
+        ),
+        "a quota of the registry is used up: free space there, or have it raised "
+        "(PUT manifest: HTTP 403 DENIED: Quota exceeded)",
+        {"two": TWO.digest},
+    ),
+    "no space left": (
+        faults.FailRequests(status=507, code="UNKNOWN", methods=("PUT",), reference="one"),
+        "the registry has no space left: free some there, and apply again "
+        "(PUT manifest: HTTP 507 UNKNOWN: switched on by a test)",
         {"two": TWO.digest},
     ),
     "another digest than was sent": (
@@ -359,8 +386,7 @@ def test_an_immutable_tag_is_said_to_be_one(sides: Sides) -> None:
     sides.target.faults.add(faults.ImmutableTags())
     applied_but_one(
         sides,
-        "PUT manifest TARGET/mirror/app:one: HTTP 400 TAG_INVALID: ImageTagAlreadyExists: the tag already exists and "
-        "cannot be overwritten; the tag is immutable and holds something else: "
-        "choose another tag, or remove it at the registry",
+        "the tag is immutable and holds something else: choose another tag, or remove it at the registry "
+        "(PUT manifest: HTTP 400 TAG_INVALID: ImageTagAlreadyExists: the tag already exists and cannot be overwritten)",
         tags={"one": images.single("before").digest, "two": TWO.digest},
     )

@@ -336,9 +336,9 @@ def test_an_immutable_tag_that_holds_something_else_is_unsupported() -> None:
         with pytest.raises(UnsupportedError) as caught:
             await client.put_manifest(reference, manifest_of(OTHER))
         assert str(caught.value) == (
-            f"PUT manifest {reference}: HTTP 400 TAG_INVALID: ImageTagAlreadyExists: the tag already exists and cannot "
-            "be overwritten; the tag is immutable and holds something else: choose another tag, or remove it at the "
-            "registry"
+            f"{reference}: the tag is immutable and holds something else: choose another tag, or remove it at the "
+            "registry (PUT manifest: HTTP 400 TAG_INVALID: ImageTagAlreadyExists: the tag already exists and cannot be "
+            "overwritten)"
         )
 
     with served(ImmutableTags()) as server:

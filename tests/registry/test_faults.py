@@ -619,8 +619,9 @@ CASES: tuple[Case, ...] = (
         (faults.RefuseMediaTypes(types=("*",)),),
         {"HEAD blob": 2, "POST uploads": 1, "PUT upload": 1, "PUT manifest": 1},
         error=(
-            "PUT manifest {host}/team/app:v2: HTTP 400 MANIFEST_INVALID: unknown media type: "
-            "application/vnd.oci.image.config.v1+json, application/vnd.oci.image.manifest.v1+json"
+            "{host}/team/app:v2: the registry does not take manifests of this kind: allow their types there, or leave "
+            "the image out (PUT manifest: HTTP 400 MANIFEST_INVALID: unknown media type: "
+            "application/vnd.oci.image.config.v1+json, application/vnd.oci.image.manifest.v1+json)"
         ),
     ),
     Case(
@@ -629,9 +630,9 @@ CASES: tuple[Case, ...] = (
         (faults.ImmutableTags(),),
         {"PUT manifest": 1, "HEAD manifest": 1},
         error=(
-            "PUT manifest {host}/team/app:other: HTTP 400 TAG_INVALID: ImageTagAlreadyExists: the tag"
-            " already exists and cannot be overwritten; the tag is immutable and holds something "
-            "else: choose another tag, or remove it at the registry"
+            "{host}/team/app:other: the tag is immutable and holds something else: choose another tag, or remove it "
+            "at the registry (PUT manifest: HTTP 400 TAG_INVALID: ImageTagAlreadyExists: the tag already exists and "
+            "cannot be overwritten)"
         ),
     ),
     Case(
@@ -861,8 +862,9 @@ CASES: tuple[Case, ...] = (
         (faults.RefuseMethod(methods=("POST",), endpoints=(Endpoint.UPLOADS,)),),
         {"POST uploads": 2},
         error=(
-            "POST upload {host}/team/app@{fresh}: HTTP 405 UNSUPPORTED: POST is not supported on "
-            "/v2/team/app/blobs/uploads/"
+            "{host}/team/app@{fresh}: the registry takes no pushes: it is read-only, or a pull-through cache; name one "
+            "that is written to as the target (POST upload: HTTP 405 UNSUPPORTED: POST is not supported on "
+            "/v2/team/app/blobs/uploads/)"
         ),
     ),
     Case(
@@ -877,7 +879,11 @@ CASES: tuple[Case, ...] = (
         upload,
         (faults.RefuseLargeBody(limit=0),),
         {"POST uploads": 2, "PUT upload": 1, "DELETE upload": 2, "PATCH upload": 1},
-        error=("PATCH upload {host}/team/app@{fresh}: HTTP 413 SIZE_INVALID: request bodies are limited to 0 bytes"),
+        error=(
+            "{host}/team/app@{fresh}: a body is too large for the registry or a proxy before it: raise the limit there "
+            "(nginx: client_max_body_size), or set blobChunk "
+            "(PATCH upload: HTTP 413 SIZE_INVALID: request bodies are limited to 0 bytes)"
+        ),
     ),
     Case(
         "an empty final PUT is refused",

@@ -82,8 +82,10 @@ class RealRegistry:
     """Run `docker-registry` with its storage in a temporary folder, from `__enter__` to `__exit__`.
 
     `users` turns on basic authentication; `certificate` and `key` (PEM files) turn on TLS; `client_ca` (PEM file)
-    asks every client for a certificate that it has signed. `ready_context` is the TLS context used to wait until the
-    registry answers; without it the wait ends when the port accepts connections.
+    asks every client for a certificate that it has signed. Without `foreign_urls` it refuses layers that lie elsewhere,
+    as by default; with the URL of a registry in `proxied` it is a pull-through cache of that.
+    `ready_context` is the TLS context used to wait until the registry answers; without it the wait ends when the port
+    accepts connections.
     """
 
     def __init__(
@@ -96,6 +98,8 @@ class RealRegistry:
         delete_enabled: bool = True,
         schema1_enabled: bool = False,
         read_only: bool = False,
+        foreign_urls: bool = True,
+        proxied: str = "",
         ready_context: ssl.SSLContext | None = None,
     ) -> None:
         self._users = users
@@ -103,6 +107,8 @@ class RealRegistry:
         self._delete_enabled = delete_enabled
         self._schema1_enabled = schema1_enabled
         self._read_only = read_only
+        self._foreign_urls = foreign_urls
+        self._proxied = proxied
         self._ready_context = ready_context
         self._process: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
@@ -191,9 +197,12 @@ class RealRegistry:
             "log": {"level": "warn", "accesslog": {"disabled": False}},
             "storage": storage,
             "http": self._http(),
-            # The default answer to a layer with `urls` is a refusal: none is allowed unless one matches.
-            "validation": {"manifests": {"urls": {"allow": ["^https?://"]}}},
         }
+        if self._foreign_urls:
+            # The default answer to a layer with `urls` is a refusal: none is allowed unless one matches.
+            found["validation"] = {"manifests": {"urls": {"allow": ["^https?://"]}}}
+        if self._proxied:
+            found["proxy"] = {"remoteurl": self._proxied}
         if self._schema1_enabled:
             found["compatibility"] = {"schema1": {"enabled": True}}
         if self._users is not None:

@@ -5,6 +5,7 @@ from typing import Final
 
 import httpx
 
+from transship_registry.causes import IMMUTABLE, IMMUTABLE_STATUSES, explain
 from transship_registry.digest import Digest
 from transship_registry.errors import (
     ContentError,
@@ -30,8 +31,6 @@ PUSH_LIMIT: Final = 4 * 1024 * 1024
 _ACCEPT = {"Accept": ACCEPT}
 _HEAD_REFUSED = frozenset({405, 501})
 _CONTENT_MISSING = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN")
-_IMMUTABLE_WORDS = ("immutable", "already exists", "imagetagalreadyexists", "overwrit")
-"""ECR: 400 TAG_INVALID or ImageTagAlreadyExistsException; Harbor: 412 PRECONDITION; GAR and Quay: 400 or 409."""
 
 
 async def head_manifest(host: Host, reference: Reference) -> Descriptor | None:
@@ -180,11 +179,15 @@ async def _put(
         body=manifest.raw,
         ok=frozenset({200, 201, 202, 400, 403, 404, 409, 412}),
     )
-    answer = await host.exchange.fetch(call)
+    try:
+        answer = await host.exchange.fetch(call)
+        if answer.status >= 400 and not await _is_there_already(host, reference, manifest, answer.refusal):
+            raise _put_refused(answer)
+    except RegistryError as error:
+        explain(error, foreign={blob.digest for blob in manifest.blobs if blob.is_external})
+        raise
     if answer.status >= 400:
-        if await _is_there_already(host, reference, manifest, answer.refusal):
-            return answer
-        raise _put_refused(answer)
+        return answer
     stored = _digest_header(answer.headers)
     if stored is not None and Digest.of(manifest.raw, stored.algorithm) != stored:
         raise ContentError(
@@ -210,8 +213,7 @@ async def _is_there_already(host: Host, reference: Reference, manifest: Manifest
 
 
 def _is_immutable(refusal: Refusal) -> bool:
-    words = refusal.text.lower()
-    return refusal.status in {400, 403, 409, 412} and any(word in words for word in _IMMUTABLE_WORDS)
+    return refusal.status in IMMUTABLE_STATUSES and IMMUTABLE.search(refusal.text) is not None
 
 
 def _put_refused(answer: Answer) -> RegistryError:
@@ -221,11 +223,5 @@ def _put_refused(answer: Answer) -> RegistryError:
             call.attempted, call.reference, refusal.line, status=answer.status, digests=refusal.digests
         )
     if _is_immutable(refusal):
-        return UnsupportedError(
-            call.attempted,
-            call.reference,
-            refusal.line,
-            status=answer.status,
-            advice="the tag is immutable and holds something else: choose another tag, or remove it at the registry",
-        )
+        return UnsupportedError(call.attempted, call.reference, refusal.line, status=answer.status)
     return answer.error

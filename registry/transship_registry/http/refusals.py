@@ -1,5 +1,7 @@
 """What a refusal means: its error body in one line, and the error to raise for it (distribution-spec § Error Codes)."""
 
+import errno
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from typing import Final, cast
 
 import msgspec
 
+from transship_registry.causes import find_cause
 from transship_registry.digest import Digest
 from transship_registry.errors import (
     AuthenticationError,
@@ -80,6 +83,12 @@ def refused(
     `login_advice` is what to do about credentials, `retry_advice` when to come back.
     """
     status = refusal.status
+    cause = find_cause(RegistryError(attempted, reference, refusal.line, status=status))
+    if cause:
+        kind = NotFoundError if status == 404 else RegistryError
+        error = kind(attempted, reference, refusal.line, status=status)
+        error.explain(cause)
+        return error
     match status:
         case 401 | 403:
             return AuthenticationError(attempted, reference, refusal.line, status=status, advice=login_advice)
@@ -125,7 +134,18 @@ def _objects(errors: object) -> list[dict[str, object]]:
 
 
 def _say(item: Mapping[str, object]) -> str:
-    return ": ".join(str(part) for part in (item.get("code"), item.get("message")) if part)
+    said = ": ".join(str(part) for part in (item.get("code"), item.get("message")) if part)
+    reason = _storage_reason(item.get("detail"))
+    return f"{said} ({reason})" if said and reason else said
+
+
+def _storage_reason(detail: object) -> str:
+    """Return what distribution's storage was told by its system, of which the message says nothing."""
+    match detail:
+        case {"DriverName": str(), "Enclosed": {"Err": int(number)}} if number in errno.errorcode:
+            return f"its storage: {os.strerror(number)}"
+        case _:
+            return ""
 
 
 def _digests(items: Iterable[Mapping[str, object]]) -> Iterable[Digest]:
