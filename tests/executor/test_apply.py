@@ -240,7 +240,7 @@ def test_a_reduced_index_that_is_not_what_was_approved_is_not_written() -> None:
     (result,) = carry_out(changed(made, after=msgspec.structs.replace(change.after, digest=other)), world).results
     assert (result.status, result.message) == (
         Status.FAILED,
-        f"dst.io/app:1: the index reduced to what is wanted hashes to {change.after.digest}, "
+        f"the index reduced to what is wanted hashes to {change.after.digest}, "
         f"but {other} was approved; plan again with this version of transship",
     )
     assert world.writes() == []
