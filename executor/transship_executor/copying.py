@@ -19,9 +19,10 @@ from transship_executor.sources import Sources
 from transship_planner.asking import for_each
 from transship_planner.plans.forecast import store_of
 from transship_registry.digest import Digest
+from transship_registry.errors import RegistryError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import RegistryWriter
-from transship_registry.reference import Repository
+from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import Referrer
 
 _Content: TypeAlias = tuple[str, Digest]
@@ -109,9 +110,18 @@ class Copier:
         content = (str(job.target), digest)
         if job.doubts(digest):
             return False
-        if content not in self._stored and await self._registry.head_manifest(job.target.at(digest)) is not None:
+        if content not in self._stored and await self._has_manifest(job.target.at(digest)):
             self._stored.add(content)
         return content in self._stored
+
+    async def _has_manifest(self, reference: Reference) -> bool:
+        try:
+            return await self._registry.head_manifest(reference) is not None
+        except RegistryError as error:
+            # Distribution as a pull-through cache says 500 of a digest that it does not know; the push says why.
+            if error.status == 500:
+                return False
+            raise
 
     async def _bring_blob(self, job: Job, blob: Descriptor) -> None:
         """Bring a blob; whoever needs the same blob in the same registry meanwhile waits, and then mounts it."""
