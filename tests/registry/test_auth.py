@@ -571,10 +571,12 @@ class TestRefusal:
         auth, _ = host_auth(LOGIN, source="DOCKER_AUTH_CONFIG")
         with pytest.raises(AuthenticationError) as caught:
             drive(auth.handshake(unauthorized(BEARER), [pull("a")]), answer)
-        assert str(caught.value) == (
-            f"get a token from {REALM} for registry.example.org (repository:a:pull): {text}; "
-            "the credential from DOCKER_AUTH_CONFIG was used: check that it is valid and allows this"
-        )
+        for_a = f"get a token from {REALM} for registry.example.org (repository:a:pull): {text}; "
+        was_used = "the credential from DOCKER_AUTH_CONFIG was used: check that it is valid and allows this"
+        as_ada = f"log in to registry.example.org as ada at {REALM}: {text}; "
+        is_wrong = "the credential is from DOCKER_AUTH_CONFIG: correct it there"
+        is_refused = answer.status_code == 401
+        assert str(caught.value) == (as_ada + is_wrong if is_refused else for_a + was_used)
         assert caught.value.status == answer.status_code
 
     def test_a_refused_identity_token_is_reported_rather_than_the_second_try(self) -> None:
