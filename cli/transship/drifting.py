@@ -12,6 +12,7 @@ from transship_planner.drift import UNWANTED, Drift, DriftReport, find_drift
 from transship_planner.observation.dating import Dates
 from transship_planner.observation.reading import OnceReader
 from transship_planner.policies.immutability import immutable_targets
+from transship_planner.render.causes import Cause, as_causes, causes
 from transship_planner.render.wording import plural
 from transship_planner.wanting import Wanting
 from transship_state.errors import StateError
@@ -41,8 +42,14 @@ async def drift(invocation: Invocation, *, state_file: Path | None, form: str) -
 
 def _as_text(report: DriftReport) -> str:
     lines = [str(drift) for drift in (*report.mattering, *report.unwanted)]
-    lines += [f"problem: {problem}" for problem in report.problems]
+    lines += [f"problem: {_problem(cause)}" for cause in causes(report.problems)]
     return "\n".join((*lines, f"Drift: {_found(report)}; {_checked(report)}.")) + "\n"
+
+
+def _problem(cause: Cause) -> str:
+    """Say what could not be looked at; of one tag without its entry, as all that drift says of tags."""
+    found, *others = cause.problems
+    return str(cause) if others else f"{found.reference}: {found.message}"
 
 
 def _found(report: DriftReport) -> str:
@@ -56,7 +63,7 @@ def _checked(report: DriftReport) -> str:
     recorded = plural(report.checked + report.unchecked, "recorded tag")
     parts = [f"{report.checked} of {recorded} checked" if report.unchecked else f"{recorded} checked"]
     if report.problems:
-        parts.append(plural(len(report.problems), "problem"))
+        parts.append(plural(len(causes(report.problems)), "problem"))
     if unwanted := {drift.record.target for drift in report.unwanted}:
         parts.append(f"{len(unwanted)} {UNWANTED}")
     return ", ".join(parts)
@@ -68,7 +75,8 @@ def _as_json(report: DriftReport) -> str:
         "checked": report.checked,
         "drift": [_drift(drift) for drift in report.mattering],
         "no_longer_wanted": [_drift(drift) for drift in report.unwanted],
-        "problems": list(report.problems),
+        "problems": [f"{problem.reference}: {problem.message}" for problem in report.problems],
+        "causes": as_causes(report.problems),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final
 
 from transship_planner.asking import Once, for_each
+from transship_planner.plans.plan import Problem
 from transship_planner.policies.immutability import MOVED
 from transship_planner.wanting import Wanting
 from transship_registry.digest import Digest
@@ -68,7 +69,7 @@ class DriftReport:
 
     drifts: tuple[Drift, ...]
     checked: int
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     unchecked: int = 0
 
     @property
@@ -95,18 +96,18 @@ async def find_drift(
     ordered = sorted(records, key=lambda record: str(record.target))
     head = Once[Reference, Descriptor | None](reader.head_manifest)
 
-    async def look(record: Record) -> tuple[Drift, ...] | str:
+    async def look(record: Record) -> tuple[Drift, ...] | Problem:
         try:
             target, source = await for_each((record.target, record.source), head)
         except TransshipError as error:
-            return f"{record.target}: {error}"
+            return Problem(entry=record.entry, reference=str(record.target), message=str(error))
         return compare(record, target.digest if target else None, source.digest if source else None)
 
     looks = await for_each(ordered, look)
-    drifts = [drift for found in looks if not isinstance(found, str) for drift in found]
+    drifts = [drift for found in looks if not isinstance(found, Problem) for drift in found]
     moved = {drift.record.target: drift.record for drift in drifts}
     unwanted = await wanting.unwanted(moved.values()) if wanting is not None else frozenset[Reference]()
-    problems = tuple(found for found in looks if isinstance(found, str))
+    problems = tuple(found for found in looks if isinstance(found, Problem))
     return DriftReport(
         drifts=tuple(
             replace(drift, immutable=is_immutable(drift.record.target), unwanted=drift.record.target in unwanted)
