@@ -22,18 +22,7 @@ class Cause:
         """Return it in one line."""
         if len(self.problems) == 1:
             return problem(self.problems[0])
-        return f"{self.message}; not looked at: {', '.join(self._places())}"
-
-    def _places(self) -> Iterator[str]:
-        entries: dict[str, list[str]] = {}
-        for found in self.problems:
-            entries.setdefault(place(found.entry, found.line), []).append(found.reference)
-        *named, last = entries.items()
-        more = [*named[_NAMED:], last] if len(entries) > _NAMED + 1 else []
-        for entry, references in [*named[:_NAMED], *([] if more else [last])]:
-            yield f"{_counted(references)} of {entry}" if entry else _counted(references)
-        if more:
-            yield f"{_counted(each for _, references in more for each in references)} of {len(more)} other entries"
+        return f"{self.message}; not looked at: {not_looked_at(self.problems)}"
 
 
 def causes(problems: Iterable[Problem]) -> tuple[Cause, ...]:
@@ -42,6 +31,23 @@ def causes(problems: Iterable[Problem]) -> tuple[Cause, ...]:
     for found in problems:
         gathered.setdefault(found.message, []).append(found)
     return tuple(Cause(message, tuple(found)) for message, found in gathered.items())
+
+
+def not_looked_at(problems: Iterable[Problem]) -> str:
+    """Return what problems are about: how many tags of which entries."""
+    return ", ".join(_places(problems))
+
+
+def _places(problems: Iterable[Problem]) -> Iterator[str]:
+    entries: dict[str, list[str]] = {}
+    for found in problems:
+        entries.setdefault(place(found.entry, found.line), []).append(found.reference)
+    named = list(entries.items())
+    shown = len(named) if len(named) <= _NAMED + 1 else _NAMED
+    for entry, references in named[:shown]:
+        yield f"{_counted(references)} of {entry}" if entry else _counted(references)
+    if more := named[shown:]:
+        yield f"{_counted(each for _, references in more for each in references)} of {len(more)} other entries"
 
 
 def as_causes(problems: Iterable[Problem]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """One request to a registry and its answer: with authentication, redirects, retries and limits."""
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
@@ -75,6 +75,11 @@ class Exchange:
     async def fetch(self, call: Call) -> Answer:
         """Make a call and read its answer whole; raises `RegistryError`, and `ContentError` above the call's limit."""
         return await self._persist(call, lambda: self._attempt_whole(call))
+
+    @property
+    def awaited(self) -> Iterator[tuple[str, float]]:
+        """The addresses that are waited for, and for how many seconds nothing has come from them."""
+        return self._sender.awaited
 
     def upload(self) -> AbstractAsyncContextManager[None]:
         """Hold one slot for all the requests of an upload and of the download that feeds it."""
