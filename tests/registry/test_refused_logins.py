@@ -207,3 +207,30 @@ def test_no_password_waits_for_one_that_was_accepted() -> None:
         return under_way
 
     assert asyncio.run(asyncio.wait_for(scenario(), 60)) == [8, 1]
+
+
+def test_those_who_wait_for_a_token_service_in_trouble_are_not_tried_one_by_one() -> None:
+    """The first used up all its tries meanwhile; the others go at once then."""
+
+    async def scenario() -> list[str]:
+        met = asyncio.Barrier(3)
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            if request.url.host == "r.example":
+                if "authorization" in request.headers:
+                    return httpx.Response(404)
+                challenge = 'Bearer realm="https://auth.example/token"'
+                return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+            if "app0" in str(request.url):
+                return httpx.Response(500)
+            await met.wait()
+            return httpx.Response(200, json={"token": "t"})
+
+        client, transport = scripted_client(answer, HostSettings(registry="r.example", credential=GOOD))
+        async with client:
+            asked = [client.head_manifest(Reference.parse(f"r.example/app{number}:v1")) for number in range(4)]
+            found = await asyncio.gather(*asked, return_exceptions=True)
+        assert sum("app0" in line for line in transport.lines if "auth.example" in line) == 5
+        return [type(each).__name__ for each in found]
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 60)) == ["RegistryError", *["NoneType"] * 3]

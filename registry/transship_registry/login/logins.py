@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias, TypeVar, cast
 
 import httpx
 
+from transship_registry.errors import AuthenticationError, RegistryError
 from transship_registry.hosts import Credential, HostSettings
 from transship_registry.http.limiter import within_upload
 from transship_registry.login.auth import HostAuth
@@ -65,6 +66,7 @@ class Login:
 
     auth: HostAuth
     _trial: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    _troubles: int = 0
     _handshakes: defaultdict[frozenset[Scope], asyncio.Lock] = field(
         default_factory=lambda: defaultdict(asyncio.Lock), repr=False
     )
@@ -116,14 +118,27 @@ class Login:
     async def _one_at_a_time(self) -> AsyncGenerator[None]:
         """Hold others back until it is known whether the credential is right.
 
-        What belongs to an upload holds slots that others wait for: it is not held back.
+        What belongs to an upload holds slots that others wait for: it is not held back. Nor are those who have waited
+        in vain for a token service in trouble: they would be tried one after the other, each with all its tries.
         """
+        troubles = self._troubles
         if self.auth.is_on_trial and not within_upload():
             async with self._trial:
-                if self.auth.is_on_trial:
-                    yield
+                if self._troubles == troubles and self.auth.is_on_trial:
+                    async with self._noting_trouble():
+                        yield
                     return
         yield
+
+    @asynccontextmanager
+    async def _noting_trouble(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        except AuthenticationError:
+            raise
+        except RegistryError:
+            self._troubles += 1
+            raise
 
 
 @dataclass(eq=False, slots=True)
