@@ -132,7 +132,8 @@ def test_a_registry_that_fails_is_a_problem_not_a_drift() -> None:
     world.seed("src.io/app:1", ONE)
     world.fail["head_manifest", "a.io/app:1"] = RegistryError("HEAD manifest", "a.io/app:1", "500", status=500)
     report = find(world, record("a.io/app:1"), record("b.io/app:1"))
-    assert report.problems == ("a.io/app:1: HEAD manifest a.io/app:1: 500",)
+    (problem,) = report.problems
+    assert (problem.reference, problem.message) == ("a.io/app:1", "HEAD manifest a.io/app:1: 500")
     assert [drift.kind for drift in report.drifts] == [DriftKind.TARGET_MISSING]
     assert (report.checked, report.unchecked) == (1, 1)
 

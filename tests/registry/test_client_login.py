@@ -217,9 +217,7 @@ def test_a_wrong_password_is_an_error_that_says_where_it_came_from(auth: Basic |
     async def scenario(client: HttpRegistry, repository: Repository) -> None:
         with pytest.raises(AuthenticationError) as caught:
             await client.head_manifest(repository.tag("v1"))
-        assert caught.value.advice == (
-            "the credential from the configuration was used: check that it is valid and allows this"
-        )
+        assert caught.value.advice == "the credential is from the configuration: correct it there"
         assert "secret" not in str(caught.value)
 
     with served(auth) as server:
