@@ -27,6 +27,7 @@ D1 = Digest.of(b"one")
         ({"RateLimit-Remaining": "0"}, Quota(None, 0)),
         ({"x-ratelimit-limit": "180", "x-ratelimit-remaining": "179"}, Quota(180, 179)),
         ({"ratelimit-limit": "100;w=60", "ratelimit-remaining": "5"}, Quota(100, 5, 60)),
+        ({"ratelimit-limit": "100;w=60", "ratelimit-remaining": "5;w=30"}, Quota(100, 5, 30)),
         ({"ratelimit-remaining": "many"}, None),
         ({"ratelimit-limit": "100;w=21600"}, None),
         ({}, None),
@@ -53,6 +54,12 @@ def test_a_quota_is_read_from_either_family_of_headers(headers: dict[str, str], 
 )
 def test_the_wait_is_read_as_seconds_date_or_moment(headers: dict[str, str], expected: float | None) -> None:
     assert read_retry_after(httpx.Headers(headers), WALL) == expected
+
+
+def test_a_number_from_a_billion_on_is_a_moment() -> None:
+    """No registry asks anybody to wait for thirty years."""
+    assert read_retry_after(httpx.Headers({"retry-after": "1000000000"}), 999_999_990.0) == 10.0
+    assert read_retry_after(httpx.Headers({"retry-after": "999999999"}), 999_999_990.0) == 999_999_999.0
 
 
 def test_warnings_and_the_last_quota_are_kept_once_each() -> None:
