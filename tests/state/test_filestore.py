@@ -100,6 +100,14 @@ def test_a_record_replaces_that_of_the_same_target_and_the_serial_grows() -> Non
     ]
 
 
+def test_a_new_record_takes_the_place_of_no_other() -> None:
+    """Before, between and behind those that are known."""
+    state = STATE.with_records([record("dst.io/b:1"), record("dst.io/d:1")], "2")
+    for name in "ace":
+        state = state.with_records([record(f"dst.io/{name}:1")], "2")
+    assert [str(each.target) for each in state.records] == [f"dst.io/{name}:1" for name in "abcde"]
+
+
 @pytest.mark.parametrize("tool_version", ["2", '\n  "records": [], ü'])
 def test_a_state_that_was_written_piece_by_piece_is_written_as_a_whole(tmp_path: Path, tool_version: str) -> None:
     """Records that a state has in common with the one before are not encoded again, which nobody can tell."""
@@ -129,6 +137,12 @@ def test_a_state_that_somebody_edited_is_put_in_order(tmp_path: Path) -> None:
         record("dst.io/a:1"),
         record("dst.io/b:1", b"three"),
     )
+
+
+def test_of_two_neighbours_of_one_target_the_last_one_counts() -> None:
+    """Though they are in order."""
+    twice = msgspec.structs.replace(STATE, records=(record("dst.io/a:1"), record("dst.io/a:1", b"two")))
+    assert twice.in_order().records == (record("dst.io/a:1", b"two"),)
 
 
 def test_the_previous_state_is_kept_as_backup(tmp_path: Path) -> None:
