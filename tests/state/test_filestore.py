@@ -78,6 +78,18 @@ def test_a_record_says_that_it_was_found_and_else_nothing(tmp_path: Path) -> Non
     assert [each.origin for each in read.records] == [Origin.APPLIED, Origin.FOUND]
 
 
+def test_a_record_may_say_that_it_was_applied(tmp_path: Path) -> None:
+    """An editor or a later version may write out what this one leaves out."""
+    store = FileStore(tmp_path / "state.json")
+    store.write(STATE.with_records([record("dst.io/a:1")], "2"))
+    document = json.loads(store.path.read_text())
+    document["records"][0]["origin"] = "applied"
+    store.path.write_text(json.dumps(document))
+    state = store.read()
+    assert state is not None
+    assert state.records == (record("dst.io/a:1"),)
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
 def test_a_state_keeps_the_mode_that_its_owner_gave_it(tmp_path: Path, mode: int) -> None:
     """A new one is its owner's alone; others may read it once that was allowed, and its backup as before."""
