@@ -109,6 +109,13 @@ def test_a_field_that_no_tag_has_is_known_before_there_are_tags(text: str, wrong
     assert template(text).unknown_field() == wrong
 
 
+def test_a_template_is_what_was_written() -> None:
+    """Two entries with the same text have the same rule, and show it."""
+    assert template("{{ .Tag }}") == template("{{ .Tag }}")
+    assert template("{{ .Tag }}") != template("{{ .Source }}")
+    assert repr(template("{{ .Tag }}")) == "TargetName(text='{{ .Tag }}')"
+
+
 def test_without_a_template_the_names_stay() -> None:
     """A tag keeps its name below the target."""
     plain = replace(repository("x"), target_name=None)

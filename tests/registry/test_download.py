@@ -32,7 +32,7 @@ from transship_registry.api.client import HttpRegistry
 from transship_registry.api.download import PROGRESS
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, NotFoundError, RegistryError
-from transship_registry.hosts import Credential
+from transship_registry.hosts import Credential, HostSettings
 from transship_registry.http.transport import TransportSettings, open_transport
 from transship_registry.manifest import Descriptor
 from transship_registry.reference import Repository
@@ -282,6 +282,21 @@ def test_headers_that_contradict_the_descriptor_are_an_error(
     asyncio.run(scenario())
 
 
+def test_an_answer_that_contradicts_the_descriptor_is_not_kept_open() -> None:
+    """Its slot is free for others at once."""
+
+    async def scenario() -> None:
+        body = PiecesBody([b"content!"])
+        settings = HostSettings(registry="r.example", concurrent_requests=1)
+        client, _ = scripted_client([httpx.Response(200, headers={"content-length": "8"}, stream=body)], settings)
+        async with client:
+            with pytest.raises(ContentError):
+                await read_blob(client, REPOSITORY, SMALL)
+            assert body.closed
+
+    asyncio.run(scenario())
+
+
 def test_a_range_that_begins_too_early_is_skipped_to_where_it_is_wanted() -> None:
     async def scenario() -> None:
         client, _ = scripted_client(
@@ -421,6 +436,87 @@ def test_the_size_is_found_although_head_does_not_tell(fault: Fault, *, ignored_
         server.store.add_blob("team/app", b"content")
         run(scenario, server)
         assert server.requests.count("GET") > 0
+
+
+def head_blob(
+    *answers: httpx.Response, settings: HostSettings | None = None
+) -> tuple[int | None, list[tuple[str, str | None]]]:
+    """Return the size of a blob as a registry with these answers tells it, and each request: its method and range."""
+
+    async def scenario() -> tuple[int | None, list[tuple[str, str | None]]]:
+        client, transport = scripted_client(answers, *([settings] if settings else []))
+        async with client:
+            size = await client.head_blob(REPOSITORY, SMALL.digest)
+        return size, [(request.method, request.headers.get("range")) for request in transport.requests]
+
+    return asyncio.run(scenario())
+
+
+PROBE = ("GET", "bytes=0-0")
+
+
+def test_the_size_of_a_blob_costs_one_request_without_a_body() -> None:
+    """A registry that tells the length is not asked again."""
+    assert head_blob(httpx.Response(200, headers={"content-length": "7"})) == (7, [("HEAD", None)])
+
+
+def test_a_blob_that_is_absent_has_no_size() -> None:
+    """HEAD tells, and GET where that does not."""
+    assert head_blob(httpx.Response(404)) == (None, [("HEAD", None)])
+    assert head_blob(httpx.Response(405), httpx.Response(404)) == (None, [("HEAD", None), PROBE])
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 501])
+def test_the_size_is_asked_for_by_get_where_head_is_refused(status: int) -> None:
+    """Whatever length the refusal has itself."""
+    refusal = httpx.Response(status, headers={"content-length": "99"})
+    answer = httpx.Response(206, headers={"content-range": "bytes 0-0/7"}, stream=PiecesBody([b"c"]))
+    assert head_blob(refusal, answer) == (7, [("HEAD", None), PROBE])
+
+
+def test_a_registry_that_must_not_be_asked_by_head_is_asked_by_get_at_once() -> None:
+    """`disableHead` holds for blobs, too."""
+    settings = HostSettings(registry="r.example", disable_head=True)
+    answer = httpx.Response(206, headers={"content-range": "bytes 0-0/7"}, stream=PiecesBody([b"c"]))
+    assert head_blob(answer, settings=settings) == (7, [PROBE])
+
+
+def test_an_empty_blob_has_no_first_byte() -> None:
+    """That answer tells the size as well as any."""
+    assert head_blob(httpx.Response(405), httpx.Response(416, headers={"content-range": "bytes */0"}))[0] == 0
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-range": "bytes 0-0/*"}, {"content-range": "bytes 0-0/7/9"}])
+def test_a_range_that_does_not_tell_the_whole_is_no_size(headers: dict[str, str]) -> None:
+    with pytest.raises(RegistryError) as caught:
+        head_blob(httpx.Response(405), httpx.Response(206, headers=headers, stream=PiecesBody([b"c"])))
+    assert str(caught.value) == f"GET {WHERE}: the answer does not say how large the blob is"
+
+
+def test_a_refused_question_for_a_size_says_what_was_asked() -> None:
+    with pytest.raises(RegistryError) as caught:
+        head_blob(httpx.Response(410))
+    assert str(caught.value).startswith(f"HEAD {WHERE}: ")
+
+
+def test_a_token_for_a_blob_is_one_to_pull_from_its_repository() -> None:
+    """No more is asked for, even where the challenge names nothing."""
+
+    def answer(request: httpx.Request) -> Reply:
+        if request.url.path == "/token":
+            return httpx.Response(200, json={"token": "t"})
+        if "authorization" not in request.headers:
+            return httpx.Response(401, headers={"www-authenticate": 'Bearer realm="https://r.example/token"'})
+        return httpx.Response(200, headers={"content-length": "7"})
+
+    async def scenario() -> None:
+        client, transport = scripted_client(answer)
+        async with client:
+            assert await client.head_blob(REPOSITORY, SMALL.digest) == 7
+        (token,) = (request for request in transport.requests if request.url.path == "/token")
+        assert token.url.params.get_list("scope") == ["repository:team/app:pull"]
+
+    asyncio.run(scenario())
 
 
 def test_a_size_that_nobody_tells_is_an_error() -> None:
