@@ -7,7 +7,15 @@ from transship_registry.digest import Digest
 from transship_registry.errors import AuthenticationError, NotFoundError, RateLimitedError, RegistryError
 from transship_registry.http.counters import Counters, RegistryWarning
 from transship_registry.http.diagnosis import broken
-from transship_registry.http.origins import ForbiddenURLError, follow, follow_within, printable, same_origin, with_query
+from transship_registry.http.origins import (
+    ForbiddenURLError,
+    follow,
+    follow_within,
+    network_address,
+    printable,
+    same_origin,
+    with_query,
+)
 from transship_registry.http.rate_limits import read_rate_limit, read_retry_after
 from transship_registry.http.refusals import come_back, one_line, read_refusal, refused
 from transship_registry.quota import Quota
@@ -250,5 +258,27 @@ def test_a_query_is_appended_to_what_is_there() -> None:
     assert str(with_query(httpx.URL("https://r.example/u"), "digest=x")) == "https://r.example/u?digest=x"
 
 
-def test_a_printable_url_has_no_user_and_no_query() -> None:
-    assert printable(httpx.URL("https://u:p@r.example:8/x?a=b#c")) == "https://r.example:8/x"
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("https://u:p@r.example:8/x?a=b#c", "https://r.example:8/x"),
+        ("https://r.example:443/x", "https://r.example/x"),
+        ("http://[::1]/x", "http://[::1]/x"),
+        ("http://[::1]:5000/x", "http://[::1]:5000/x"),
+    ],
+)
+def test_a_printable_url_has_no_user_and_no_query(url: str, text: str) -> None:
+    assert printable(httpx.URL(url)) == text
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://r.example/x", "r.example:443"),
+        ("http://r.example/x", "r.example:80"),
+        ("http://r.example:5000/x", "r.example:5000"),
+        ("https://[::1]/x", "[::1]:443"),
+    ],
+)
+def test_the_address_of_a_url_has_a_port_in_any_case(url: str, address: str) -> None:
+    assert network_address(httpx.URL(url)) == address

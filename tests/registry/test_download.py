@@ -148,11 +148,34 @@ def test_a_download_may_break_off_often_while_it_gets_on() -> None:
             body = PiecesBody([content[:PROGRESS]], httpx.ReadError("reset"))
             return httpx.Response(206 if start else 200, headers=headers if start else {}, stream=body)
 
-        client, _ = scripted_client(answer)
+        time = FakeTime()
+        client, _ = scripted_client(answer, time=time)
         async with client:
             assert await read_blob(client, REPOSITORY, blob_of(content)) == content
         assert asked[:3] == ["", f"bytes={PROGRESS}-", f"bytes={2 * PROGRESS}-"]
         assert len(asked) == 20
+        assert time.sleeps == [0.1] * 19
+
+    asyncio.run(scenario())
+
+
+def test_progress_that_was_made_once_does_not_count_again() -> None:
+    """A download that stands still after a mebibyte is given up like any other."""
+
+    async def scenario() -> None:
+        content = bytes(2 * PROGRESS)
+
+        def answer(request: httpx.Request) -> Reply:
+            if "range" not in request.headers:
+                return httpx.Response(200, stream=PiecesBody([content[:PROGRESS]], httpx.ReadError("reset")))
+            headers = {"content-range": f"bytes {PROGRESS}-{2 * PROGRESS - 1}/{2 * PROGRESS}"}
+            return httpx.Response(206, headers=headers, stream=PiecesBody([], httpx.ReadError("reset")))
+
+        client, transport = scripted_client(answer)
+        async with client:
+            with pytest.raises(RegistryError, match="broke off"):
+                await read_blob(client, REPOSITORY, blob_of(content))
+        assert len(transport.requests) == 5
 
     asyncio.run(scenario())
 
@@ -177,6 +200,28 @@ def test_a_download_that_does_not_get_on_is_given_up() -> None:
         )
         assert len(transport.requests) == 5
         assert time.sleeps == [0.1, 0.2, 0.4, 0.8]
+
+    asyncio.run(scenario())
+
+
+def test_a_body_that_ends_too_early_without_an_error_says_how_far_it_came() -> None:
+    """No length was announced, so that nothing else tells."""
+
+    async def scenario() -> None:
+        def answer(request: httpx.Request) -> Reply:
+            if "range" in request.headers:
+                return httpx.Response(206, headers={"content-range": "bytes 3-6/7"}, stream=PiecesBody([]))
+            return httpx.Response(200, stream=PiecesBody([b"con"]))
+
+        client, transport = scripted_client(answer)
+        async with client:
+            with pytest.raises(RegistryError) as caught:
+                await read_blob(client, REPOSITORY, SMALL)
+        assert str(caught.value) == (
+            f"GET {WHERE}: the answer from https://r.example broke off (the body ended after 3 of 7 bytes); "
+            "check that the registry runs there, its name, the network and the proxy"
+        )
+        assert len(transport.requests) == 5
 
     asyncio.run(scenario())
 
