@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Unpack
 
 import httpx
+import msgspec
 import pytest
 
 from support.http_client import FakeTime, Given, PiecesBody, Reply, blob_of, plain, read_blob, scripted_client
@@ -113,6 +114,18 @@ def test_a_download_goes_on_where_it_broke_off(fault: Fault, requests: int) -> N
         assert received <= len(CONTENT) + 1_000_000
 
 
+def test_another_range_than_was_asked_for_is_an_answer_of_its_status() -> None:
+    async def scenario() -> None:
+        answer = httpx.Response(206, headers={"content-range": "bytes 5-6/7"}, stream=PiecesBody([b"nt"]))
+        client, _ = scripted_client([httpx.Response(200, stream=PiecesBody([b"con"])), answer])
+        async with client:
+            with pytest.raises(RegistryError) as caught:
+                await read_blob(client, REPOSITORY, SMALL)
+        assert caught.value.status == 206
+
+    asyncio.run(scenario())
+
+
 def test_the_rest_is_asked_for_by_its_first_byte() -> None:
     with served(TruncateBody(after=1_000_000, times=1)) as server:
         run(whole, server)
@@ -155,6 +168,7 @@ def test_a_download_may_break_off_often_while_it_gets_on() -> None:
         assert asked[:3] == ["", f"bytes={PROGRESS}-", f"bytes={2 * PROGRESS}-"]
         assert len(asked) == 20
         assert time.sleeps == [0.1] * 19
+        assert PROGRESS == 1 << 20
 
     asyncio.run(scenario())
 
@@ -350,8 +364,30 @@ def test_a_range_that_begins_too_early_is_skipped_to_where_it_is_wanted() -> Non
                 httpx.Response(206, headers={"content-range": "bytes 1-6/*"}, stream=PiecesBody([b"on", b"tent"])),
             ]
         )
+        async with client, client.get_blob(REPOSITORY, SMALL) as pieces:
+            assert [bytes(piece) async for piece in pieces] == [b"con", b"tent"]
+
+    asyncio.run(scenario())
+
+
+def test_a_source_that_breaks_off_for_good_gives_way_to_the_next() -> None:
+    """What came from the first one is not asked for again."""
+
+    async def scenario() -> None:
+        def answer(request: httpx.Request) -> Reply:
+            begun = "range" in request.headers
+            if request.url.host == "r.example":
+                headers = {"content-range": "bytes 3-6/7"} if begun else {}
+                body = PiecesBody([] if begun else [b"con"], httpx.ReadError("reset"))
+                return httpx.Response(206 if begun else 200, headers=headers, stream=body)
+            return httpx.Response(206, headers={"content-range": "bytes 3-6/7"}, stream=PiecesBody([b"tent"]))
+
+        client, transport = scripted_client(answer)
+        elsewhere = msgspec.structs.replace(SMALL, urls=("https://one.example/l",))
         async with client:
-            assert await read_blob(client, REPOSITORY, SMALL) == b"content"
+            assert await read_blob(client, REPOSITORY, elsewhere) == b"content"
+        assert [request.url.host for request in transport.requests] == ["r.example"] * 5 + ["one.example"]
+        assert transport.requests[-1].headers["range"] == "bytes=3-"
 
     asyncio.run(scenario())
 
@@ -415,7 +451,10 @@ def test_content_that_the_descriptor_carries_is_not_fetched() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("data", ["not base64!", base64.b64encode(b"something else").decode()])
+@pytest.mark.parametrize(
+    "data",
+    ["not base64!", base64.b64encode(b"something else").decode(), base64.b64encode(b"content").decode() + "\n"],
+)
 def test_content_that_is_carried_wrongly_is_fetched(data: str) -> None:
     async def scenario() -> None:
         client, _ = scripted_client([httpx.Response(200, stream=PiecesBody([b"content"]))])
@@ -633,10 +672,11 @@ def test_large_pieces_are_hashed_beside_the_event_loop_and_small_ones_in_it(monk
     monkeypatch.setattr(Digest, "hasher", hasher)
 
     async def scenario() -> None:
-        content = bytes(4 * 1024 * 1024 + 10)
-        client, _ = scripted_client([httpx.Response(200, stream=PiecesBody([content[:10], content[10:]]))])
+        sizes = [10, 128 * 1024 - 1, 128 * 1024, 4 * 1024 * 1024]
+        body = PiecesBody([bytes(size) for size in sizes])
+        client, _ = scripted_client([httpx.Response(200, stream=body)])
         async with client:
-            assert await read_blob(client, REPOSITORY, blob_of(content)) == content
+            assert len(await read_blob(client, REPOSITORY, blob_of(bytes(sum(sizes))))) == sum(sizes)
 
     asyncio.run(scenario())
-    assert threads == {10: True, 4 * 1024 * 1024: False}
+    assert threads == {10: True, 128 * 1024 - 1: True, 128 * 1024: False, 4 * 1024 * 1024: False}
