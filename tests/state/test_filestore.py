@@ -204,6 +204,17 @@ def test_a_broken_state_is_told_and_not_overwritten(tmp_path: Path, content: str
     assert path.read_text() == content
 
 
+def test_a_broken_state_says_where_the_previous_one_is(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("")
+    with pytest.raises(StateError) as caught:
+        FileStore(path).read()
+    assert str(caught.value) == (
+        f"{path}: this is no state file that transship can read: Input data was truncated; "
+        "the previous one may be in state.json.backup"
+    )
+
+
 def test_a_bad_digest_in_the_state_names_its_place(tmp_path: Path) -> None:
     """The path of the bad field is in the message."""
     store = FileStore(tmp_path / "state.json")
