@@ -15,7 +15,7 @@ from transship_registry.errors import AuthenticationError, RateLimitedError, Reg
 from transship_registry.hosts import Credential
 from transship_registry.login.auth import TOKEN_BODY_LIMIT, HostAuth
 from transship_registry.login.challenges import Challenge, parse_challenges
-from transship_registry.login.scopes import Scope, catalog, delete, merge_scopes, pull, push
+from transship_registry.login.scopes import Scope, catalog, delete, merge_scopes, pull, push, scopes_cover
 from transship_registry.secret import Secret
 
 ORIGIN = "https://registry.example.org"
@@ -108,11 +108,23 @@ class TestScope:
         assert Scope.parse(text) == scope
         assert str(scope) == text
 
+    @pytest.mark.parametrize("text", ["repository:a:,pull,", "repository:a:pull,,pull"])
+    def test_an_action_without_a_name_is_none(self, text: str) -> None:
+        assert Scope.parse(text) == pull("a")
+
     def test_merging_joins_the_actions_of_one_resource(self) -> None:
         assert merge_scopes([pull("a"), delete("a"), pull("b")]) == {
             Scope("repository:a", ("delete", "pull")),
             pull("b"),
         }
+        assert merge_scopes([push("a"), delete("a")]) == {Scope("repository:a", ("delete", "pull", "push"))}
+
+    def test_a_token_serves_when_each_scope_that_is_wanted_is_held(self) -> None:
+        held = frozenset({push("a"), pull("b")})
+        assert scopes_cover(held, frozenset({pull("a"), pull("b")}))
+        assert scopes_cover(held, frozenset())
+        assert not scopes_cover(held, frozenset({pull("a"), push("b")}))
+        assert not scopes_cover(held, frozenset({pull("a"), pull("c")}))
 
 
 class TestChallenges:
