@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := cli planner executor state registry tests docs benchmarks
+SOURCES := cli planner executor state registry tests docs benchmarks interop
 
-.PHONY: help demo test check lint types format docs benchmarks system clean
+.PHONY: help demo test check lint types format docs benchmarks peers interop system clean
 
 help:
 	@echo "make demo        install into .venv, then plan, apply, check and drift on real images; no network"
 	@echo "make test        install what the tests need, then run them all"
 	@echo "make check       everything that CI checks: format, lint, types, docs, tests"
+	@echo "make interop     the same configurations through regsync and transship, where Go can build it (make peers)"
 	@echo "make benchmarks  ratios against skopeo and a raw curl baseline, in one run"
 
 $(VENV)/bin/python:
@@ -54,6 +55,17 @@ check: lint types test
 
 benchmarks: $(STAMP) system
 	$(BIN)/python -m benchmarks
+
+# The programs of others, each version built once for all clones on this machine; interop/versions.txt names them.
+peers:
+	@$(PYTHON) interop/peers.py
+
+# Where they cannot be built, one line says so and nothing is run.
+interop:
+	@$(PYTHON) interop/peers.py --if-can; case $$? in \
+	0) $(MAKE) --no-print-directory $(STAMP) system && $(BIN)/python -m pytest -n auto interop ;; \
+	75) ;; \
+	*) exit 1 ;; esac
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
