@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := .venvs/tools
 LOCKS := tools/locks
-SOURCES := cli planner executor state registry tests docs benchmarks tools
+SOURCES := cli planner executor state registry tests docs benchmarks interop tools
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test coverage test-pythons test-lowest test-newest test-install nightly check lint types format docs \
-	lock benchmarks mutation system clean
+	lock benchmarks mutation peers interop system clean
 
 help:
 	@echo "make demo          install into .venv, then plan, apply, check and drift on real images; no network"
@@ -24,6 +24,7 @@ help:
 	@echo "make format        format, and mend what ruff can mend"
 	@echo "make docs          write the generated parts of the documentation"
 	@echo "make lock          lock the newest versions for development and CI (LOCK_FLAGS='--day 2026-01-31')"
+	@echo "make interop       the same configurations through regsync and transship, where Go can build it (make peers)"
 	@echo "make benchmarks    ratios against skopeo and a raw curl baseline, in one run"
 	@echo "make mutation      break what decides, and see whether a test notices; takes an hour or more"
 
@@ -102,6 +103,17 @@ benchmarks: $(STAMP) system
 # MUTATION='--again exits' tries what survived last time in the modules whose paths have "exits" in them.
 mutation: $(STAMP)
 	PYTHONPATH=tests nice -n 10 $(BIN)/python -m mutation $(MUTATION)
+
+# The programs of others, each version built once for all clones on this machine; interop/versions.txt names them.
+peers:
+	@$(PYTHON) interop/peers.py
+
+# Where they cannot be built, one line says so and nothing is run.
+interop:
+	@$(PYTHON) interop/peers.py --if-can; case $$? in \
+	0) $(MAKE) --no-print-directory $(STAMP) system && $(BIN)/python -m pytest -n auto interop ;; \
+	75) ;; \
+	*) exit 1 ;; esac
 
 clean:
 	rm -rf $(VENV) .venvs dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
