@@ -14,6 +14,6 @@ SUBJECTS: Final[dict[str, tuple[Situation, ...]]] = {
     "Repositories and registries": SELECTING,
     "Platforms": PLATFORMS,
     "What is attached": ATTACHED,
-    "Backups, and what a target has lost": SETTINGS,
+    "Settings and the file": SETTINGS,
 }
 SITUATIONS: Final = tuple(situation for rows in SUBJECTS.values() for situation in rows)

@@ -86,7 +86,7 @@ ATTACHED: Final = (
         image("referrers: true"),
         Gives("app:v1", attached=3),
         puts({"app:v1": _APP}, _SBOM, _SIGNATURE, _SIGNATURE_OF_SBOM),
-        routes=(*REGISTRIES, *CROSSWISE, Route(Kind.LAYOUT, Kind.DISTRIBUTION), *TO_LAYOUT),
+        routes=EVERYWHERE,
     ),
     Situation(
         "`referrers` where nothing is attached",
@@ -138,7 +138,7 @@ ATTACHED: Final = (
         repository("referrers: true"),
         Gives("app:v1 app:v2", attached=2, lists=0),
         puts({"app:v1": _APP, "app:v2": _INDEX}, _SBOM, _SIGNATURE),
-        routes=(Route(Kind.DISTRIBUTION, Kind.OLAREG),),
+        routes=(Route(Kind.DISTRIBUTION, Kind.OLAREG), Route(Kind.LAYOUT, Kind.OLAREG)),
         theirs=Gives("app:v1 app:v2", attached=2, lists=1),
         passage="with `referrers` it is no image of its own; "
         "regsync copies it over the list that it keeps at the target",

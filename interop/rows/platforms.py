@@ -7,6 +7,8 @@ from interop.situation import (
     FROM_LAYOUT,
     REGISTRIES,
     Gives,
+    Kind,
+    Route,
     Situation,
     image,
     puts,
@@ -93,6 +95,13 @@ PLATFORMS: Final = (
         puts({"app:v1": _TWO, "app:v2": _ARM, "app:v3": _CHART}),
     ),
     Situation(
+        "`platform`, and the index is what the target has",
+        image("platform: linux/amd64"),
+        Gives("app:v1", points={"app:v1": _TWO}),
+        puts({"app:v1": _TWO}),
+        target=puts({"app:v1": _TWO}),
+    ),
+    Situation(
         "`platform`, and the child is what the target has",
         image("platform: linux/amd64"),
         Gives("app:v1", points={"app:v1": _TWO.children[0]}),
@@ -106,6 +115,15 @@ PLATFORMS: Final = (
         puts({"app:v1": _TWO}),
         then=puts({"app:v1": _MANY}),
         afterwards=Gives("app:v1", points={"app:v1": _CHILD["linux/amd64"]}),
+    ),
+    Situation(
+        "`platforms`",
+        image("platforms: [linux/amd64, linux/arm64]"),
+        Gives("app:v1", points={"app:v1": images.index([_CHILD["linux/amd64"], _CHILD["linux/arm64"]])}),
+        puts({"app:v1": _MANY}),
+        routes=(Route(Kind.DISTRIBUTION, Kind.LAYOUT), Route(Kind.OLAREG, Kind.LAYOUT)),
+        theirs=Gives("app:v1", points={"app:v1": _MANY}, lacking=4),
+        passage="a new index with just these platforms; regsync pushes the original index without some of its children",
     ),
     Situation(
         "`platforms` of an image that is none",
