@@ -144,6 +144,15 @@ ATTACHED: Final = (
         "regsync copies it over the list that it keeps at the target",
     ),
     Situation(
+        "the same, into a registry without the referrers API",
+        repository("referrers: true"),
+        Gives("app:v1 app:v2", attached=2, lists=1),
+        puts({"app:v1": _APP, "app:v2": _INDEX}, _SBOM, _SIGNATURE),
+        then=_attach(_SBOM, _SIGNATURE, _SIGNATURE_OF_SBOM),
+        afterwards=Gives("app:v1 app:v2", attached=3, lists=2),
+        routes=(*PLAIN_REGISTRIES, Route(Kind.LAYOUT, Kind.DISTRIBUTION)),
+    ),
+    Situation(
         "`referrerTarget`",
         image("referrers: true", "referrerTarget: TARGET/attached"),
         Gives("app:v1"),

@@ -1,5 +1,7 @@
 """Entries that want one platform, or some."""
 
+import json
+from dataclasses import replace
 from typing import Final
 
 from interop.situation import (
@@ -26,7 +28,13 @@ _LIST = images.multi_platform("list", dialect=Dialect.DOCKER)
 _ATTESTED = images.with_attestations("attested")
 _ARM = images.single("arm only", platform="linux/arm64")
 _CHART = images.artifact(None, seed="chart", config_media_type="application/vnd.cncf.helm.config.v1+json")
-_NESTED = images.nested("nested")
+_STILL_INDEX = "a target tag that still points at the source's index gets the manifest of the platform"
+
+
+def _as_written_anew(index: images.Image) -> images.Image:
+    """Return the index as transship writes one that it has reduced, which is a promise: plans name its digest."""
+    raw = json.dumps(json.loads(index.raw), separators=(",", ":"), sort_keys=True).encode()
+    return replace(index, raw=raw, digest=images.digest_of(raw))
 
 
 def _one(platform: str, given: images.Image) -> Situation:
@@ -97,7 +105,28 @@ PLATFORMS: Final = (
     Situation(
         "`platform`, and the index is what the target has",
         image("platform: linux/amd64"),
-        Gives("app:v1", points={"app:v1": _TWO}),
+        Gives("app:v1", points={"app:v1": _TWO.children[0]}),
+        puts({"app:v1": _TWO}),
+        target=puts({"app:v1": _TWO}),
+        theirs=Gives("app:v1", points={"app:v1": _TWO}),
+        passage=_STILL_INDEX,
+    ),
+    *(
+        Situation(
+            f"the same, with `platform` and `{key}`",
+            image("platform: linux/amd64", f"{key}: true"),
+            Gives("app:v1", points={"app:v1": _TWO.children[0]}),
+            puts({"app:v1": _TWO}),
+            target=puts({"app:v1": _TWO}),
+            theirs=Gives("app:v1", points={"app:v1": _TWO}),
+            passage=_STILL_INDEX,
+        )
+        for key in ("referrers", "digestTags")
+    ),
+    Situation(
+        "the same, with `platform` and `forceRecursive`",
+        image("platform: linux/amd64", "forceRecursive: true"),
+        Gives("app:v1", points={"app:v1": _TWO.children[0]}),
         puts({"app:v1": _TWO}),
         target=puts({"app:v1": _TWO}),
     ),
@@ -119,7 +148,9 @@ PLATFORMS: Final = (
     Situation(
         "`platforms`",
         image("platforms: [linux/amd64, linux/arm64]"),
-        Gives("app:v1", points={"app:v1": images.index([_CHILD["linux/amd64"], _CHILD["linux/arm64"]])}),
+        Gives(
+            "app:v1", points={"app:v1": _as_written_anew(images.index([_CHILD["linux/amd64"], _CHILD["linux/arm64"]]))}
+        ),
         puts({"app:v1": _MANY}),
         routes=(Route(Kind.DISTRIBUTION, Kind.LAYOUT), Route(Kind.OLAREG, Kind.LAYOUT)),
         theirs=Gives("app:v1", points={"app:v1": _MANY}, lacking=4),

@@ -3,6 +3,7 @@
 from typing import Final
 
 from interop.situation import (
+    API_REGISTRIES,
     EVERYWHERE,
     FROM_LAYOUT,
     PLAIN_REGISTRIES,
@@ -204,7 +205,8 @@ SELECTING: Final = (
     ),
     Situation("a pattern that is none", repository('tags: {allow: ["("]}'), Gives(code=1), tagged("app:v1")),
     Situation("a range that is none", repository('tags: {semverRange: ["newest"]}'), Gives(code=1), tagged("app:v1")),
-    Situation("a repository whose tags cannot be listed", repository(), Gives(code=1)),
+    Situation("a repository that is not there", repository(), Gives(code=1), routes=PLAIN_REGISTRIES),
+    Situation("a repository that is not there, whose list is empty", repository(), Gives(), routes=API_REGISTRIES),
     Situation(
         "a repository in which tags are right, moved, absent, and the target's own",
         repository(),

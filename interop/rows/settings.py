@@ -255,7 +255,7 @@ SETTINGS: Final = (
     ),
     Situation(
         "a mirror that has nothing",
-        "creds:\n  - {registry: SOURCE_HOST, tls: disabled, mirrors: [TARGET_HOST], priority: 5}\n"
+        "creds:\n  - {registry: SOURCE_HOST, tls: disabled, mirrors: ['TARGET_HOST'], priority: 5}\n"
         "  - {registry: TARGET_HOST, tls: disabled, priority: 1}\n" + image(),
         Gives("app:v1"),
         tagged("app:v1"),
