@@ -1,4 +1,4 @@
-"""Registries of both kinds, two of each, for a whole run: images come from one and go to the other."""
+"""What is running for a whole run: registries of both kinds, two of each, and the process that forks transship."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,6 +10,7 @@ import pytest
 from interop.olareg import Olareg
 from interop.places import Layouts, Place, Registry
 from interop.situation import Kind
+from interop.warm import Warm
 
 from support.real_registry import RealRegistry
 
@@ -45,3 +46,10 @@ def servers() -> Iterator[Servers]:
         source, target = (stack.enter_context(RealRegistry(schema1_enabled=True)) for _ in range(2))
         olareg_source, olareg_target = (stack.enter_context(Olareg()) for _ in range(2))
         yield Servers((source, target), (olareg_source, olareg_target))
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Load transship once."""
+    with Warm() as process:
+        yield process

@@ -186,12 +186,8 @@ class _RegistryReader:
     registry: Registry
 
     def repositories(self) -> list[str]:
-        prefix = f"{self.registry.prefix}/"
-        return sorted(name.removeprefix(prefix) for name in self._all() if name.startswith(prefix))
-
-    def _all(self) -> list[str]:
         mark = "index.json" if self.registry.referrers_api else "_manifests"
-        return _folders_with(mark, self.registry.storage)
+        return _folders_with(mark, self.registry.storage / self.registry.prefix)
 
     def tags(self, repository: str) -> list[str]:
         return self.client.list_tags(self._full(repository))
