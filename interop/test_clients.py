@@ -11,9 +11,9 @@ from interop import programs
 from interop.conftest import Servers
 from interop.places import Registry
 from interop.situation import CROSSWISE, REGISTRIES, Route
+from interop.warm import Run, Warm
 
 from support import images
-from support.program import transship
 
 # Without one, cosign asks for the root of trust of a public service, which keys of our own do not need.
 _NO_ROOTS = '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
@@ -28,6 +28,7 @@ class Mirror:
     source: Registry
     target: Registry
     folder: Path
+    transship: Run
 
     def configure(self, *keys: str) -> None:
         """Write a configuration that mirrors the repository, with some more keys in its entry."""
@@ -41,7 +42,7 @@ class Mirror:
     def once(self, *keys: str) -> None:
         """Mirror the repository."""
         self.configure(*keys)
-        done = transship("once", "-c", "mirror.yaml", cwd=self.folder)
+        done = self.transship("once", "-c", "mirror.yaml", cwd=self.folder)
         assert done.code == 0, done.err
 
     def run(self, name: str, *arguments: object) -> str:
@@ -61,7 +62,7 @@ class Mirror:
 
 
 @pytest.fixture(params=REGISTRIES + CROSSWISE, ids=str)
-def mirror(request: pytest.FixtureRequest, tmp_path: Path, servers: Servers) -> Mirror:
+def mirror(request: pytest.FixtureRequest, tmp_path: Path, servers: Servers, warm: Warm) -> Mirror:
     """Put the index at a source of each kind, before a target of each kind."""
     route: Route = request.param
     source = servers.place(route.source, tmp_path, target=False)
@@ -71,7 +72,7 @@ def mirror(request: pytest.FixtureRequest, tmp_path: Path, servers: Servers) -> 
     source.push("app", "v1", _INDEX)
     (tmp_path / "roots.json").write_text(_NO_ROOTS)
     (tmp_path / "sbom.json").write_text('{"name": "app"}')
-    return Mirror(source, target, tmp_path)
+    return Mirror(source, target, tmp_path, warm.transship)
 
 
 @dataclass(frozen=True)
@@ -179,12 +180,12 @@ def test_other_clients_see_the_digests_of_our_plan(mirror: Mirror, asked: Callab
         "app", "chart", images.artifact(None, config_media_type="application/vnd.cncf.helm.config.v1+json")
     )
     mirror.configure()
-    printed = transship("plan", "-c", "mirror.yaml", "-o", "plan.json", "--format", "json", cwd=mirror.folder)
+    printed = mirror.transship("plan", "-c", "mirror.yaml", "-o", "plan.json", "--format", "json", cwd=mirror.folder)
     assert printed.code == 0, printed.err
     planned = {
         each["target"].rpartition(":")[2]: each["after"]["digest"] for each in json.loads(printed.out)["changes"]
     }
-    assert transship("apply", "-c", "mirror.yaml", "plan.json", cwd=mirror.folder).code == 0
+    assert mirror.transship("apply", "-c", "mirror.yaml", "plan.json", cwd=mirror.folder).code == 0
     for place in (mirror.source, mirror.target):
         assert {tag: asked(mirror, f"{place.name}/app:{tag}") for tag in ("v1", "docker", "chart")} == planned
 

@@ -1,6 +1,6 @@
 """The same configuration through regsync and through transship, into places of their own, gives the same."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +10,14 @@ from interop.conftest import Servers
 from interop.places import Held, Place, Registry, look
 from interop.rows import SITUATIONS, SUBJECTS
 from interop.situation import Gives, Route, Situation
-from interop.warm import Warm
+from interop.warm import Run, Warm
 
 from support.program import Done, transship
 
-Run = Callable[..., Done]
-
 COMPATIBILITY = Path(__file__).resolve().parents[1] / "docs" / "compatibility.md"
 CASES = [(situation, route) for situation in SITUATIONS for route in situation.routes]
-BY_DAY = {rows[0].name for rows in SUBJECTS.values()}
-"""The situations that are also tried with the program as its users start it; at night, all are."""
+BY_DAY = [(rows[0], rows[0].routes[0]) for rows in SUBJECTS.values()]
+"""What is also tried with the program as its users start it; at night, everything is."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +100,7 @@ def test_regsync_and_transship_agree(
 
 @pytest.mark.parametrize(
     ("situation", "route"),
-    [
-        pytest.param(*case, id=_named(*case), marks=() if case[0].name in BY_DAY else pytest.mark.nightly)
-        for case in CASES
-    ],
+    [pytest.param(*case, id=_named(*case), marks=() if case in BY_DAY else pytest.mark.nightly) for case in CASES],
 )
 def test_regsync_and_transship_agree_as_programs(
     situation: Situation, route: Route, tmp_path: Path, servers: Servers

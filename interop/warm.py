@@ -8,12 +8,15 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from support.program import Done, environment
+
+Run: TypeAlias = Callable[..., Done]
+"""A way to run transship: `Warm.transship`, or `support.program.transship`."""
 
 _FORKING: Final = Path(__file__).with_name("forking.py")
 
