@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-import transship.applying
-import transship.entry
-import transship.main
-import transship.planning
+from transship.entry import run as transship
 
-for name in ("typer._adapters", "pydantic.type_adapter", "zoneinfo", "resource"):  # loaded by its first run otherwise
+_FIRST_RUN: Final = ("typer._adapters", "pydantic.type_adapter", "zoneinfo", "resource")  # loaded by it otherwise
+for name in ("transship.main", "transship.planning", "transship.applying", *_FIRST_RUN):
     importlib.import_module(name)
 
 _CRASHED: Final = 70  # EX_SOFTWARE of sysexits.h, which transship never ends with
@@ -40,7 +38,7 @@ def _runs() -> Iterator[dict[str, Any]]:
 
 def _become(run: dict[str, Any]) -> NoReturn:
     """Be the program, as if it had been started with these arguments, streams, environment and working directory."""
-    code: object = _CRASHED
+    code = _CRASHED
     try:
         for number, name in enumerate((os.devnull, run["out"], run["err"])):
             os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), number)
@@ -49,11 +47,11 @@ def _become(run: dict[str, Any]) -> NoReturn:
         os.environ.update(run["env"])
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
         sys.argv = ["transship", *run["arguments"]]
-        code = transship.entry.run()
+        code = transship()
         sys.stderr.flush()
     except BaseException:  # noqa: BLE001 - or the fork would go on as the one that serves
         traceback.print_exc()
-    os._exit(code if isinstance(code, int) else _CRASHED)
+    os._exit(code)
 
 
 if __name__ == "__main__":

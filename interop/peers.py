@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +99,7 @@ def build(peer: Peer) -> None:
 
 
 @contextmanager
-def _only_one(peer: Peer) -> Iterator[None]:
+def _only_one(peer: Peer) -> Generator[None]:
     with (cache() / f".{peer.name}-{peer.version}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -3,7 +3,7 @@
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +76,7 @@ class Place(Protocol):
 
     @contextmanager
     @abstractmethod
-    def reading(self) -> "Iterator[Reader]":
+    def reading(self) -> "Generator[Reader]":
         """Open what it takes to look at it."""
         ...
 
@@ -168,13 +168,13 @@ class Registry:
         images.push(f"http://{self.host}", f"{self.prefix}/{repository}", tag, image, referrers=referrers)
 
     @contextmanager
-    def reading(self) -> Iterator[Reader]:
+    def reading(self) -> Generator[Reader]:
         """Open a connection."""
         with PlainClient(f"http://{self.host}") as client:
             yield _RegistryReader(client, self)
 
     @contextmanager
-    def asking(self) -> Iterator[PlainClient]:
+    def asking(self) -> Generator[PlainClient]:
         """Open a connection for what only registries have, such as deletion."""
         with PlainClient(f"http://{self.host}") as client:
             yield client
@@ -242,7 +242,7 @@ class Layouts:
             images.write_layout(layout, digest.replace(":", "-", 1), images.referrers_index(listed))
 
     @contextmanager
-    def reading(self) -> Iterator[Reader]:
+    def reading(self) -> Generator[Reader]:
         """Read the files as they are."""
         yield _LayoutsReader(self.folder)
 

@@ -24,7 +24,7 @@ sync:
         (("check", "--format", "json", "-c", "mirror.yaml"), 1, {}),
         (("once", "--no-such-option"), 1, {}),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+    ids=["version", "config with a variable", "config", "validate", "check", "once"],
 )
 def test_a_forked_run_is_as_one_that_is_started(
     arguments: tuple[str, ...], code: int, env: dict[str, str], tmp_path: Path, warm: Warm

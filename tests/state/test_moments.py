@@ -25,6 +25,7 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_date_is_read_in_utc_wherever_the_machine_is(text: str) -> None:
     found = parse_moment(text)
     assert found == NOON
+    assert found is not None
     assert found.tzinfo is UTC
 
 

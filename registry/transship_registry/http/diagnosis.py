@@ -64,6 +64,8 @@ def diagnose(error: httpx.TransportError, registry: str, scheme: str) -> Diagnos
                 return _unknown_name(cause)
             case OSError() if isinstance(error, httpx.ConnectError) and (number := _number(cause)) is not None:
                 return _unreachable(number)
+            case _:
+                pass
     return _silent(error, creds if scheme == "http" else "")
 
 
