@@ -116,6 +116,8 @@ def _certain(folder: Folder, roots: list[Manifest]) -> frozenset[Digest]:
     if reach.opaque:
         child = reach.opaque[0]
         raise _UncertainError(f"an index names {child.digest} of the unknown type {child.media_type!r}")
+    if reach.damaged:
+        raise reach.damaged[0][1]
     return reach.digests
 
 

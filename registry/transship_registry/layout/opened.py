@@ -9,18 +9,16 @@ from transship_registry.errors import (
     ContentError,
     InvalidReferenceError,
     LayoutError,
-    MissingContentError,
     NotFoundError,
     UnsupportedError,
 )
 from transship_registry.inventory import TagFact
-from transship_registry.layout.blobs import link_blob
+from transship_registry.layout.checking import Checked
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.folder import Folder, Signature
 from transship_registry.layout.index import Entry, LayoutIndex, Wanted
 from transship_registry.layout.lock import LockFile
 from transship_registry.layout.pending import sync_folder, write_whole
-from transship_registry.layout.walk import Reach, walk
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository
@@ -138,16 +136,12 @@ class OpenLayout:
         )
 
     def put_digest(self, manifest: Manifest, reference: Reference) -> None:
-        """Store a manifest as a blob only; raises `MissingContentError` when something that it points at is missing."""
-        self._check_complete(manifest, reference)
+        """Store a manifest as a blob only; the caller has checked that all is there that it points at."""
         self._store(manifest, reference)
 
-    def put_tag(self, manifest: Manifest, tag: str, reference: Reference) -> None:
-        """Store a manifest and let the tag name it; the caller holds `updates`.
-
-        Raises `MissingContentError` when something that it points at is missing.
-        """
-        self._name(manifest, tag, reference, self._check_complete(manifest, reference).digests)
+    def put_tag(self, manifest: Manifest, tag: str, reference: Reference, checked: Checked) -> None:
+        """Store a manifest and let the tag name it; the caller holds `updates` and has checked what it points at."""
+        self._name(manifest, tag, reference, checked.digests)
 
     def put_referrers(self, manifest: Manifest, tag: str, reference: Reference) -> None:
         """Store the index of a referrers tag and let the tag name it; the caller holds `updates`.
@@ -199,13 +193,6 @@ class OpenLayout:
         self._write_index(index.without_tag(tag, _wanted(reference.repository)), "delete tag", reference)
         self.has_garbage = True
 
-    def link_blob(self, blob: Descriptor, source: Folder) -> bool:
-        """Make the source's blob appear here as a hard link; False when that cannot be done."""
-        is_linked = link_blob(source, self.folder, blob)
-        if is_linked:
-            self.written.add(blob.digest)
-        return is_linked
-
     def _present_index(self) -> LayoutIndex:
         index = self.index()
         if index is None:
@@ -230,20 +217,6 @@ class OpenLayout:
                 self.folder.make_blob_folder(manifest.digest.algorithm)
             write_whole(path, manifest.raw)
         self.written.add(manifest.digest)
-
-    def _check_complete(self, manifest: Manifest, reference: Reference) -> Reach:
-        reach = walk(self.folder, (manifest,))
-        if not reach.missing:
-            return reach
-        named = [f"{each.digest} ({each.media_type}, {each.size} bytes)" for each in reach.missing[:_NAMED_AT_MOST]]
-        more = f" and {len(reach.missing) - len(named)} more" if len(reach.missing) > len(named) else ""
-        raise MissingContentError(
-            "PUT manifest",
-            str(reference),
-            f"the layout lacks what {manifest.digest} points at: {', '.join(named)}{more}",
-            digests=tuple(each.digest for each in reach.missing),
-            advice="copy that first",
-        )
 
     def _find(self, index: LayoutIndex, reference: Reference, attempted: str) -> Entry | None:
         """Return the entry of a digest or tag; raises `UnsupportedError` when several repositories claim the tag."""

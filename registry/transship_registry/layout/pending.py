@@ -25,9 +25,8 @@ class PendingFile:
     """
 
     def __init__(self, target: str) -> None:
-        folder, name = os.path.split(target)
         self._target = target
-        self._path = os.path.join(folder, f"{OWN_PREFIX}{name}.{secrets.token_hex(8)}.tmp")
+        self._path = temporary_name(target)
         self._descriptor: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,13 +57,18 @@ class PendingFile:
         assert self._descriptor is not None
         return os.readv(self._descriptor, (buffer,))
 
-    def commit(self) -> None:
-        """Make the content durable, then visible under its name; the caller makes the name durable (`sync_folder`)."""
+    def commit(self) -> os.stat_result:
+        """Make the content durable, then visible under its name; the caller makes the name durable (`sync_folder`).
+
+        Returns the file's status under that name.
+        """
         assert self._descriptor is not None
         os.fsync(self._descriptor)
         os.replace(self._path, self._target)
+        status = os.fstat(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = None
+        return status
 
     def discard(self) -> None:
         """Remove the temporary file; does nothing after `commit`."""
@@ -81,6 +85,12 @@ class PendingFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
+
+
+def temporary_name(target: str) -> str:
+    """Name a temporary file beside `target`."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f"{OWN_PREFIX}{name}.{secrets.token_hex(8)}.tmp")
 
 
 def write_whole(target: str, data: bytes) -> None:
