@@ -13,6 +13,7 @@ import msgspec
 from transship_registry.codec import decode_json
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.permissions import take_over
+from transship_registry.regular import open_regular
 from transship_state.disk import Disk
 from transship_state.document import FORMAT_VERSION, State
 from transship_state.encoding import StateEncoder
@@ -166,10 +167,8 @@ def _is_state(data: bytes) -> bool:
 
 
 def _read(path: str) -> bytes:
-    """Read a regular file; nothing else is waited for. Raises `OSError`, and `StateError` for what is no such file."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise StateError(f"{path}: cannot read the state file: it is not a regular file")
+    """Read a regular file; nothing else is waited for. Raises `OSError`."""
+    with open_regular(path) as file:
         return file.read()
 
 

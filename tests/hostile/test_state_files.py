@@ -304,8 +304,8 @@ def _itself(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (os.mkfifo, "it is not a regular file"),
-        (_device, "it is not a regular file"),
+        (os.mkfifo, "this is a named pipe, not a regular file"),
+        (_device, "this is a device, not a regular file"),
         (Path.mkdir, "Is a directory"),
         (_itself, "Too many levels of symbolic links"),
     ],

@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 from transship_registry.endoflife.asking import ANSWER_LIMIT, cycles_url
 from transship_registry.endoflife.cycles import Cycle, ProductCycles, decode_cycles
 from transship_registry.errors import RegistryError
+from transship_registry.regular import open_regular
 
 FRESH_S: Final = 24 * 3600.0
 
@@ -78,7 +79,7 @@ class _Kept:
 
 def _read(path: Path) -> _Kept | None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _Kept(decode_cycles(file.read(ANSWER_LIMIT)), os.fstat(file.fileno()).st_mtime)
     except FileNotFoundError:
         return None

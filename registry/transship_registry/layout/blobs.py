@@ -12,6 +12,7 @@ from transship_registry.layout.folder import Folder
 from transship_registry.layout.marks import Mark
 from transship_registry.layout.pending import PendingFile, temporary_name
 from transship_registry.manifest import Descriptor
+from transship_registry.regular import open_regular
 
 PIECE: Final = 1024 * 1024
 """Bytes that are read, hashed and written at once."""
@@ -31,7 +32,7 @@ class BlobReader:
         self._left = blob.size
         with disk_errors("get blob", self._where, self._path):
             try:
-                self._file = open(self._path, "rb", buffering=0)  # noqa: SIM115 - close() is the owner's business
+                self._file = open_regular(self._path)
             except FileNotFoundError:
                 raise NotFoundError(
                     "get blob",

@@ -15,6 +15,7 @@ from transship_registry.layout.index import LayoutIndex
 from transship_registry.layout.pending import is_being_written, is_leftover_name
 from transship_registry.layout.walk import walk
 from transship_registry.manifest import MANIFEST_LIMIT, Manifest
+from transship_registry.regular import open_regular
 
 LEFTOVER_AGE_S: Final = 24 * 3600.0
 """Age in seconds from which a temporary file that nobody holds is what a killed process left behind."""
@@ -143,7 +144,7 @@ def _referrer(folder: Folder, file: _File) -> Manifest | None:
     """Return the blob as a manifest with a subject; None when it is none."""
     if file.digest is None or file.size > MANIFEST_LIMIT:
         return None
-    with disk_errors("collect garbage", folder.name, file.path), open(file.path, "rb") as opened:
+    with disk_errors("collect garbage", folder.name, file.path), open_regular(file.path) as opened:
         if opened.read(1) != b"{" or b'"subject"' not in opened.read():
             return None
     try:

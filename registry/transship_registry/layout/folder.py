@@ -16,6 +16,7 @@ from transship_registry.layout.marks import Mark
 from transship_registry.layout.pending import OWN_PREFIX, sync_folder, write_whole
 from transship_registry.manifest import MANIFEST_LIMIT, Descriptor, Manifest
 from transship_registry.reference import LAYOUT_SCHEME, Repository
+from transship_registry.regular import open_regular
 
 VERSION: Final = "1.0.0"
 
@@ -119,7 +120,7 @@ class Folder:
         where, path = f"{self.name}@{digest}", self.blob_file(digest)
         with disk_errors("read manifest", where, path):
             try:
-                with open(path, "rb") as file:
+                with open_regular(path) as file:
                     found = os.fstat(file.fileno())
                     raw = file.read(MANIFEST_LIMIT) if found.st_size <= MANIFEST_LIMIT else b""
             except FileNotFoundError:
@@ -188,7 +189,7 @@ class Folder:
     def _read(self, path: str) -> bytes | None:
         with disk_errors("read layout", self.name, path):
             try:
-                with open(path, "rb") as file:
+                with open_regular(path) as file:
                     return file.read()
             except FileNotFoundError:
                 return None

@@ -23,6 +23,7 @@ from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import Referrer
+from transship_registry.regular import NotRegularError, open_regular
 from transship_registry.strange_names import StrangeNames, show
 
 _NAMED_AT_MOST = 5
@@ -209,14 +210,19 @@ class OpenLayout:
     def _store(self, manifest: Manifest, reference: Reference) -> None:
         path = self.folder.blob_file(manifest.digest)
         with disk_errors("PUT manifest", reference, path):
-            try:
-                with open(path, "rb") as file:
-                    if file.read() == manifest.raw:
-                        return
-            except FileNotFoundError:
-                self.folder.make_blob_folder(manifest.digest.algorithm)
+            if self._is_stored(path, manifest.raw):
+                return
+            self.folder.make_blob_folder(manifest.digest.algorithm)
             write_whole(path, manifest.raw)
         self.written.add(manifest.digest)
+
+    @staticmethod
+    def _is_stored(path: str, raw: bytes) -> bool:
+        try:
+            with open_regular(path) as file:
+                return file.read(len(raw) + 1) == raw
+        except (FileNotFoundError, NotRegularError):
+            return False
 
     def _find(self, index: LayoutIndex, reference: Reference, attempted: str) -> Entry | None:
         """Return the entry of a digest or tag; raises `UnsupportedError` when several repositories claim the tag."""
