@@ -14,12 +14,12 @@ from transship_registry.codec import decode_json
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.permissions import take_over
 from transship_registry.regular import open_regular
+from transship_registry.temporary import find_leftovers, temporary_name
 from transship_state.disk import Disk
 from transship_state.document import FORMAT_VERSION, State
 from transship_state.encoding import StateEncoder
 from transship_state.errors import StateError
 from transship_state.lock import ANOTHER_PLACE, locked
-from transship_state.temporary import remove_leftovers, temporary_name
 
 _PRIVATE: Final = 0o600
 
@@ -61,8 +61,14 @@ class FileStore:
     def lock(self, operation: str, now: Callable[[], str]) -> Generator[None]:
         """Hold the state for one operation; raises `StateLockedError` naming the holder, or `StateError`."""
         with locked(os.fspath(self.path), operation, now, self._disk):
-            remove_leftovers(os.path.realpath(self.path), self._disk)
+            self._remove_leftovers(os.path.realpath(self.path))
             yield
+
+    def _remove_leftovers(self, file: str) -> None:
+        """Remove what writers of this state and its backup left behind that were killed; the lock is held."""
+        with contextlib.suppress(OSError):
+            for path in find_leftovers(file, (f"{os.path.basename(file)}.backup",)):
+                self._disk.remove(path)
 
     def _replace(self, file: str, data: bytes) -> None:
         self._disk.make_folder(os.fspath(self.path.parent))

@@ -16,6 +16,7 @@ from transship_registry.layout.checking import Checker
 from transship_registry.layout.collect import Collected, Rules, collect
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.folder import Folder
+from transship_registry.layout.leftovers import remove_leftovers
 from transship_registry.layout.links import LayoutLinks
 from transship_registry.layout.lock import LockFile, wait_for_lock
 from transship_registry.layout.marks import Mark
@@ -327,6 +328,7 @@ class LayoutStore:
                 await self._lock(layout, layout.writers, exclusive=False)
                 async with self._holding_updates(layout):
                     await self._offload.run(layout.prepare)
+                await self._offload.run(remove_leftovers, layout.folder, self._clock())
                 layout.is_writing = True
         return layout
 
