@@ -252,7 +252,7 @@ def test_documents_of_a_layout(folder: Path, name: str, kind: str) -> None:
 
 @every_kind
 def test_manifests_of_a_layout(folder: Path, kind: str) -> None:
-    """Such a thing is not there for a tag, and an error where it is named by its digest."""
+    """An error that names the file."""
     layout = Repository.layout(str(folder))
     path = file_of(folder, IMAGE.digest)
     reason = replace(path, kind)
@@ -304,13 +304,30 @@ def test_what_lies_in_place_of_a_blob_at_the_target_is_replaced(tmp_path: Path, 
     assert not file_of(tmp_path / "mirror", digest).is_symlink()
 
 
-@every_kind
-def test_locks_of_a_layout(folder: Path, kind: str) -> None:
-    """Nobody is waited for who might open the other end."""
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_lock_of_a_layout_may_be_anything_that_can_be_locked(folder: Path, kind: str) -> None:
+    """Nothing is read from it or written to it, and nobody is waited for who might open the other end."""
     replace(folder / ".transship.index.lock", kind)
     manifest = Manifest.parse(IMAGE.raw, IMAGE.media_type, where="test")
-    with suppress(LayoutError):
-        run(lambda store: store.put_manifest(Repository.layout(str(folder)).tag("v2"), manifest))
+    layout = Repository.layout(str(folder))
+    run(lambda store: store.put_manifest(layout.tag("v2"), manifest))
+    assert b'"v2"' in (folder / "index.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("socket", "No such device or address (ENXIO); check the disk that holds it"),
+        ("folder", "Is a directory (EISDIR); move it away: a file belongs there"),
+    ],
+)
+def test_what_cannot_be_a_lock_of_a_layout_is_an_error(folder: Path, kind: str, reason: str) -> None:
+    replace(folder / ".transship.index.lock", kind)
+    manifest = Manifest.parse(IMAGE.raw, IMAGE.media_type, where="test")
+    layout = Repository.layout(str(folder))
+    with pytest.raises(LayoutError) as caught:
+        run(lambda store: store.put_manifest(layout.tag("v2"), manifest))
+    assert str(caught.value) == f"lock layout {layout}: {folder}/.transship.index.lock: {reason}"
 
 
 @every_kind
