@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := .venvs/tools
 LOCKS := tools/locks
-SOURCES := cli planner executor state registry tests docs benchmarks tools
+SOURCES := cli planner executor state registry tests docs benchmarks interop tools conftest.py
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test coverage test-pythons test-lowest test-newest test-install nightly check lint types format docs \
-	lock benchmarks mutation system clean
+	lock benchmarks mutation peers interop system clean
 
 help:
 	@echo "make demo          install into .venv, then plan, apply, check and drift on real images; no network"
@@ -20,10 +20,12 @@ help:
 	@echo "make test-lowest   the unit tests with the lowest versions that pyproject.toml declares"
 	@echo "make test-install  wheel and sdist, installed by pip, pipx and uv"
 	@echo "make test-newest   all tests and types with the newest versions of today; a report, never a failure"
-	@echo "make nightly       what takes long: the tests marked so, and test-newest"
+	@echo "make nightly       what takes long: the tests marked so, here and in interop, and test-newest"
 	@echo "make format        format, and mend what ruff can mend"
 	@echo "make docs          write the generated parts of the documentation"
 	@echo "make lock          lock the newest versions for development and CI (LOCK_FLAGS='--day 2026-01-31')"
+	@echo "make interop       regsync, cosign, oras and crane beside transship, where Go is"
+	@echo "make peers         build these programs, once for all clones on this machine; make interop does that, too"
 	@echo "make benchmarks    ratios against skopeo and a raw curl baseline, in one run"
 	@echo "make mutation      break what decides, and see whether a test notices; takes an hour or more"
 
@@ -72,8 +74,10 @@ test-install: $(STAMP) $(TOOLS)/.installed
 test-newest: $(STAMP) system
 	$(BIN)/python tools/newest.py
 
+# pytest ends with 5 when it has nothing to run, which is no failure where nothing in tests/ is marked.
 nightly: $(STAMP) system
-	$(BIN)/python -m pytest -n auto --nightly
+	$(BIN)/python -m pytest -n auto --nightly || [ $$? -eq 5 ]
+	$(MAKE) interop INTEROP=--nightly
 	$(MAKE) test-newest
 
 lint: $(STAMP)
@@ -102,6 +106,17 @@ benchmarks: $(STAMP) system
 # MUTATION='--again exits' tries what survived last time in the modules whose paths have "exits" in them.
 mutation: $(STAMP)
 	PYTHONPATH=tests nice -n 10 $(BIN)/python -m mutation $(MUTATION)
+
+# The programs of others, each version built once for all clones on this machine; interop/versions.txt names them.
+peers:
+	@$(PYTHON) interop/peers.py
+
+# Where they cannot be built, one line says so and nothing is run. INTEROP=--nightly runs what is left to the night.
+interop:
+	@$(PYTHON) interop/peers.py --if-can; case $$? in \
+	0) $(MAKE) --no-print-directory $(STAMP) system && $(BIN)/python -m pytest -n auto interop $(INTEROP) ;; \
+	75) ;; \
+	*) exit 1 ;; esac
 
 clean:
 	rm -rf $(VENV) .venvs dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

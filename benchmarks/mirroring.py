@@ -1,5 +1,8 @@
 """Whole programs against real registries: transship, skopeo, and a raw curl baseline, turn by turn in one run.
 
+Where `make peers` has built them, regsync and crane take their turns, too: regsync with the configuration that
+transship reads, crane with all tags of the repository, which is the most that it can be told.
+
 Prints medians of wall and CPU seconds (user and system, of the program and its children) and ratios to transship.
 """
 
@@ -15,15 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from support import images  # noqa: E402 - the tests' image factory and registries are not installed
+from interop.peers import pinned  # noqa: E402 - neither are the peers, and what the tests are made of, installed
+
+from support import images  # noqa: E402
 from support.program import command, environment  # noqa: E402
 from support.real_registry import RealRegistry  # noqa: E402
 
 ROUNDS = 5
 LARGE_LAYER = 256 << 20
 TAGS = 30
+PEERS = {peer.name: peer.program for peer in pinned() if peer.program.exists()}
 
 
 @dataclass(frozen=True)
@@ -42,14 +48,28 @@ class Scene:
     target: RealRegistry
     folder: Path
 
-    def transship(self, repository: str, *arguments: str) -> Spent:
+    def transship(self, repository: str, action: str) -> Spent:
         """Run transship on one repository."""
+        return spend(command(action, "-c", self._configuration(repository)), self.folder)
+
+    def regsync(self, repository: str, action: str) -> Spent:
+        """Run regsync on one repository."""
+        return spend([str(PEERS["regsync"]), action, "-c", self._configuration(repository)], self.folder)
+
+    def crane(self, repository: str, *options: str) -> Spent:
+        """Run crane on a repository or a tag."""
+        ends = [f"{registry.host}/{repository}" for registry in (self.source, self.target)]
+        return spend([str(PEERS["crane"]), "copy", "--insecure", *options, *ends], self.folder)
+
+    def _configuration(self, repository: str) -> str:
+        """Write what both of them read, and return its name."""
         source, target = self.source.host, self.target.host
         (self.folder / "mirror.yaml").write_text(
+            "version: 1\n"
             f"creds: [{{registry: '{source}', tls: disabled}}, {{registry: '{target}', tls: disabled}}]\n"
             f"sync: [{{source: '{source}/{repository}', target: '{target}/{repository}', type: repository}}]\n"
         )
-        return spend(command(*arguments, "-c", "mirror.yaml"), self.folder)
+        return "mirror.yaml"
 
     def skopeo_sync(self, repository: str) -> Spent:
         """Run skopeo on one repository."""
@@ -80,7 +100,12 @@ def spend(work: Sequence[str] | str, folder: Path) -> Spent:
 def compare(
     title: str, source: RealRegistry, contenders: Mapping[str, Callable[[Scene], Spent]], *, cold: bool
 ) -> None:
-    """Run the contenders in turn, and print a table; when `cold`, each run has a new registry to write to."""
+    """Run the contenders in turn, and print a table; when `cold`, each run has a new registry to write to.
+
+    A contender that is named after a peer which has not been built does not run.
+    """
+    absent = {"regsync", "crane"} - PEERS.keys()
+    contenders = {name: run for name, run in contenders.items() if name not in absent}
     spent: dict[str, list[Spent]] = {name: [] for name in contenders}
     with tempfile.TemporaryDirectory() as folder, RealRegistry() as warm:
         for turn in range(ROUNDS + 1):
@@ -108,6 +133,8 @@ def many_tags(source: RealRegistry) -> None:
         {
             "transship": lambda scene: scene.transship("bench/tags", "once"),
             "skopeo sync": lambda scene: scene.skopeo_sync("bench/tags"),
+            "regsync": lambda scene: scene.regsync("bench/tags", "once"),
+            "crane": lambda scene: scene.crane("bench/tags", "--all-tags"),
         },
         cold=True,
     )
@@ -117,6 +144,8 @@ def many_tags(source: RealRegistry) -> None:
         {
             "skopeo sync": lambda scene: scene.skopeo_sync("bench/tags"),
             "transship": lambda scene: scene.transship("bench/tags", "check"),
+            "regsync": lambda scene: scene.regsync("bench/tags", "check"),
+            "crane": lambda scene: scene.crane("bench/tags", "--all-tags"),
         },
         cold=False,
     )
@@ -148,6 +177,8 @@ def large_layer(source: RealRegistry) -> None:
         {
             "transship": lambda scene: scene.transship("bench/large", "once"),
             "skopeo copy": skopeo,
+            "regsync": lambda scene: scene.regsync("bench/large", "once"),
+            "crane": lambda scene: scene.crane("bench/large:1"),
             "curl | curl": curl,
         },
         cold=True,
@@ -156,6 +187,8 @@ def large_layer(source: RealRegistry) -> None:
 
 def main() -> None:
     """Run all comparisons."""
+    if not {"regsync", "crane"} <= PEERS.keys():
+        print("without regsync and crane: `make peers` builds them")
     with RealRegistry() as source:
         many_tags(source)
         large_layer(source)

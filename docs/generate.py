@@ -424,10 +424,45 @@ async def _make_examples(states: FileStore) -> tuple[str, str]:
     return plan, states.path.read_text(encoding="utf-8").strip()
 
 
+# What is compared with other programs
+
+
+def peers() -> str:
+    """Return the programs that `make peers` builds, with their versions."""
+    _see_the_tests()
+    from interop.peers import pinned  # noqa: PLC0415 - see `_see_the_tests`
+
+    rows = [f"| {peer.name} | {peer.version} | `{peer.package}` |" for peer in pinned()]
+    return "\n".join(["| program | version | Go package |", "|---|---|---|", *rows])
+
+
+def situations() -> str:
+    """Return the table of situations that `make interop` puts both programs into."""
+    _see_the_tests()
+    from interop.rows import SUBJECTS  # noqa: PLC0415 - see `_see_the_tests`
+
+    sections = [(subject, [_situation(row) for row in rows]) for subject, rows in SUBJECTS.items()]
+    head = ["| situation | where | regsync and transship |", "|---|---|---|"]
+    return "\n\n".join(f"### {subject}\n\n" + "\n".join([*head, *rows]) for subject, rows in sections)
+
+
+def _see_the_tests() -> None:
+    """Let the situations and what they are filled with be imported; they are not installed."""
+    sys.path[:0] = [folder for folder in (str(ROOT), str(ROOT / "tests")) if folder not in sys.path]
+
+
+def _situation(row: Any) -> str:
+    passage = row.passage.strip("| ").replace("|", r"\|").replace(r"\\|", r"\|")
+    name = row.name.replace("|", r"\|")
+    return f"| {name} | {row.where} | {f'differ: {passage}' if passage else 'agree'} |"
+
+
 _PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": commands,
     "fields": fields,
     "semver differences": semver_differences,
+    "peers": peers,
+    "situations": situations,
     "plan example": plan_example,
     "state example": state_example,
 }

@@ -28,7 +28,8 @@ from transship_planner.errors import ForeignPlanError, PlanError, StalePlanError
 from transship_planner.plans.bounds import check_bounds
 from transship_planner.plans.plan import Origin, Plan
 from transship_planner.plans.planfile import PlanFile, read
-from transship_planner.render import wording
+from transship_planner.render.causes import causes
+from transship_planner.render.wording import plural
 from transship_registry.reference import Repository
 from transship_registry.registries import Registries
 from transship_state.filestore import FileStore
@@ -68,7 +69,7 @@ async def apply_now(
     async with registries(desired, outage_s=_OUTAGE_S) as opened:
         saved = await make_plan(desired, opened, missing=missing, store=store, ignored=ignored)
         print_plan(saved, "text")
-        problems = _unplanned(saved)
+        problems = _named_above(saved)
         hooks = hooks_of(desired, saved, wanted=with_hooks)
         if not saved.plan.pending:
             _remember(saved, store)
@@ -135,10 +136,17 @@ def _remember(saved: PlanFile, store: FileStore | None) -> None:
         remember(store, state, saved, tool_version=tool_version(), now=now())
 
 
+def _named_above(saved: PlanFile) -> Exit:
+    """Say that there are problems, which the plan names that was printed."""
+    if found := causes(saved.plan.problems):
+        LOG.error("not everything could be planned: the plan names %s", plural(len(found), "problem"))
+    return of_plan(saved.plan)
+
+
 def _unplanned(saved: PlanFile) -> Exit:
     """Say what could not be planned: then not everything that is wanted is true."""
-    for problem in saved.plan.problems:
-        LOG.error("not planned: %s", wording.problem(problem))
+    for cause in causes(saved.plan.problems):
+        LOG.error("not planned: %s", cause)
     return of_plan(saved.plan)
 
 

@@ -4,20 +4,26 @@ import json
 import sys
 from pathlib import Path
 
+from transship.deadline import Deadline
 from transship.exits import Exit, most_specific
 from transship.invocation import Invocation
 from transship.streams import write_document
 from transship.wiring import find_config, load_config, registries, state_store
+from transship_planner.desired import Desired
 from transship_planner.drift import UNWANTED, Drift, DriftReport, find_drift
 from transship_planner.observation.dating import Dates
+from transship_planner.observation.headway import Headway
 from transship_planner.observation.reading import OnceReader
 from transship_planner.policies.immutability import immutable_targets
+from transship_planner.render.causes import Cause, as_causes, causes
 from transship_planner.render.wording import plural
 from transship_planner.wanting import Wanting
+from transship_registry.registries import Registries
+from transship_state.document import State
 from transship_state.errors import StateError
 
 
-async def drift(invocation: Invocation, *, state_file: Path | None, form: str) -> int:
+async def drift(invocation: Invocation, *, state_file: Path | None, form: str, deadline: Deadline) -> int:
     """Ask both sides of everything that was recorded, and print what moved."""
     desired = load_config(invocation) if find_config(invocation) else None
     store = state_store(desired, state_file)
@@ -27,11 +33,7 @@ async def drift(invocation: Invocation, *, state_file: Path | None, form: str) -
     if state is None:
         raise StateError(f"{store.path}: there is no state yet; `transship apply --state {store.path}` records one")
     async with registries(desired) as opened:
-        if desired is None:
-            report = await find_drift(state.records, opened)
-        else:
-            wanting = Wanting(desired, OnceReader(opened), Dates(opened.inventory))
-            report = await find_drift(state.records, opened, immutable_targets(desired), wanting)
+        report = await deadline.keep(_find(desired, state, opened, deadline.headway), opened, what="comparison")
     if form == "json":
         write_document(_as_json(report))
     else:
@@ -39,10 +41,23 @@ async def drift(invocation: Invocation, *, state_file: Path | None, form: str) -
     return most_specific(Exit.ERROR if report.problems else Exit.OK, Exit.PENDING if report.mattering else Exit.OK)
 
 
+async def _find(desired: Desired | None, state: State, opened: Registries, headway: Headway) -> DriftReport:
+    if desired is None:
+        return await find_drift(state.records, opened, headway=headway)
+    wanting = Wanting(desired, OnceReader(opened), Dates(opened.inventory))
+    return await find_drift(state.records, opened, immutable_targets(desired), wanting, headway)
+
+
 def _as_text(report: DriftReport) -> str:
     lines = [str(drift) for drift in (*report.mattering, *report.unwanted)]
-    lines += [f"problem: {problem}" for problem in report.problems]
+    lines += [f"problem: {_problem(cause)}" for cause in causes(report.problems)]
     return "\n".join((*lines, f"Drift: {_found(report)}; {_checked(report)}.")) + "\n"
+
+
+def _problem(cause: Cause) -> str:
+    """Say what could not be looked at; of one tag without its entry, as all that drift says of tags."""
+    found, *others = cause.problems
+    return str(cause) if others else f"{found.reference}: {found.message}"
 
 
 def _found(report: DriftReport) -> str:
@@ -56,7 +71,7 @@ def _checked(report: DriftReport) -> str:
     recorded = plural(report.checked + report.unchecked, "recorded tag")
     parts = [f"{report.checked} of {recorded} checked" if report.unchecked else f"{recorded} checked"]
     if report.problems:
-        parts.append(plural(len(report.problems), "problem"))
+        parts.append(plural(len(causes(report.problems)), "problem"))
     if unwanted := {drift.record.target for drift in report.unwanted}:
         parts.append(f"{len(unwanted)} {UNWANTED}")
     return ", ".join(parts)
@@ -68,7 +83,8 @@ def _as_json(report: DriftReport) -> str:
         "checked": report.checked,
         "drift": [_drift(drift) for drift in report.mattering],
         "no_longer_wanted": [_drift(drift) for drift in report.unwanted],
-        "problems": list(report.problems),
+        "problems": [f"{problem.reference}: {problem.message}" for problem in report.problems],
+        "causes": as_causes(report.problems),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

@@ -21,7 +21,8 @@ from transship_planner.lifecycle.mirrored import lifecycle_warnings, mirrored_li
 from transship_planner.lifecycle.sources import products
 from transship_planner.observation.observe import select
 from transship_planner.observation.observed import Selected
-from transship_planner.plans.plan import LifecycleStatus, TagLifecycle
+from transship_planner.plans.plan import LifecycleStatus, Problem, TagLifecycle
+from transship_planner.render.causes import causes
 from transship_planner.render.lifecycles import as_lifecycles, lifecycle_counts, lifecycle_table
 from transship_planner.render.wording import plural
 from transship_registry.endoflife.cycles import Cycle, decode_cycles
@@ -95,7 +96,8 @@ def _write(path: Path, text: str) -> None:
 
 def _as_text(judge: Judge | None, selected: Selected, tags: tuple[TagLifecycle, ...]) -> str:
     lines = [lifecycle_table(tags), ""] if tags else []
-    lines += [f"problem: {trouble.entry} {trouble.reference}: {trouble.message}" for trouble in selected.troubles]
+    problems = (Problem(entry=each.entry, reference=each.reference, message=each.message) for each in selected.troubles)
+    lines += [f"problem: {cause}" for cause in causes(problems)]
     lines += [f"warning: {warning}" for warning in _warnings(judge, selected, tags)]
     lines.append(f"End of life: {lifecycle_counts(tags)}." if judge else "No entry has a lifecycle.")
     return "\n".join(lines) + "\n"

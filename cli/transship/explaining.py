@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from transship.exits import Exit
@@ -96,9 +98,22 @@ def _as_text(reference: Reference, reasons: tuple[Reason, ...]) -> str:
     if not reasons:
         return f"{reference} is not selected: no entry has it, or its repository, as source or target.\n"
     verdict = "is selected" if _is_selected(reasons) else "is not selected"
+    counts = Counter(reason.problem for reason in reasons if reason.problem)
+    shared = [problem for problem, count in counts.items() if count > 1]
     blocks = [f"{reference} {verdict}."]
-    blocks += ["\n".join((_title(reason), *(f"  {line}" for line in reason.lines()))) for reason in reasons]
+    blocks += [_block(reason) for reason in reasons if reason.problem not in shared]
+    blocks += [_problem(problem, reasons) for problem in shared]
     return "\n\n".join(blocks) + "\n"
+
+
+def _block(reason: Reason) -> str:
+    return "\n".join((_title(reason), *(f"  {line}" for line in reason.lines())))
+
+
+def _problem(problem: str, reasons: Iterable[Reason]) -> str:
+    """Say once why several entries could not be asked."""
+    entries = ", ".join(f"{reason.entry.name} ({reason.entry.mark})" for reason in reasons if reason.problem == problem)
+    return f"problem: {problem}; not looked at: {entries}"
 
 
 def _title(reason: Reason) -> str:

@@ -3,7 +3,7 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 import typer.main
@@ -12,6 +12,9 @@ from typer.core import TyperGroup
 from transship.arguments import Options, arranged
 from transship.interrupts import INTERRUPTED
 from transship.invocation import Invocation, LogFormat
+
+if TYPE_CHECKING:
+    from transship.deadline import Deadline
 
 _ANYWHERE: Final = "The options -c, -v, --logopt and --no-color may stand before or after the command."
 
@@ -72,6 +75,14 @@ IgnoreMinAgeOption = Annotated[
         help="Do not hold this source or target for min_age, or only this digest of it; repeatable.",
     ),
 ]
+TimeoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        help="Give up after this time, such as 90s or 5m: exit 1, and nothing is written.",
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the plan.")]
 ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to print what was found.")]
 
@@ -122,6 +133,7 @@ def plan(
     form: FormatOption = Format.TEXT,
     state: StateOption = None,
     ignore_min_age: IgnoreMinAgeOption = None,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Show what apply would change; exit 1 when something cannot be planned."""
     from transship import planning
@@ -135,6 +147,7 @@ def plan(
             detailed=detailed_exitcode,
             form=form.value,
             state_file=state,
+            deadline=_deadline(timeout),
             ignored=ignore_min_age or (),
         )
     )
@@ -220,12 +233,22 @@ def check(
     form: ListFormatOption = ListFormat.TEXT,
     state: StateOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 2 for warnings, too.")] = False,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Exit 0 when the targets are as the configuration wants them, 2 when not."""
     from transship import planning
 
     invocation = _started(context)
-    invocation.finish(planning.check(invocation, missing=missing, form=form.value, state_file=state, strict=strict))
+    invocation.finish(
+        planning.check(
+            invocation,
+            missing=missing,
+            form=form.value,
+            state_file=state,
+            deadline=_deadline(timeout),
+            strict=strict,
+        )
+    )
 
 
 @app.command()
@@ -233,12 +256,13 @@ def drift(
     context: typer.Context,
     form: ListFormatOption = ListFormat.TEXT,
     state: StateOption = None,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Compare the state file with what is there now; exit 2 when something moved."""
     from transship import drifting
 
     invocation = _started(context)
-    invocation.finish(drifting.drift(invocation, state_file=state, form=form.value))
+    invocation.finish(drifting.drift(invocation, state_file=state, form=form.value, deadline=_deadline(timeout)))
 
 
 @app.command()
@@ -392,6 +416,22 @@ def version() -> None:
     from transship.versions import tool_version
 
     sys.stdout.write(f"transship {tool_version()}\n")
+
+
+def _deadline(text: str | None) -> "Deadline":
+    """Let the time of a command begin; raises `typer.BadParameter`."""
+    from transship.deadline import Deadline
+    from transship_planner.config.durations import SECOND, parse_duration
+
+    if text is None:
+        return Deadline(None)
+    try:
+        nanoseconds = parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--timeout: {error}") from None
+    if nanoseconds <= 0:
+        raise typer.BadParameter(f"--timeout: {text!r} is no time; write it like '90s', '15m' or '1h15m'")
+    return Deadline(text, nanoseconds / SECOND)
 
 
 def _started(context: typer.Context) -> Invocation:

@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import structs
 
 from transship import lifecycles
+from transship.deadline import Deadline
 from transship.exits import Exit, most_specific, of_plan
 from transship.files import replace_file
 from transship.invocation import LOG, Invocation, now
@@ -22,6 +23,7 @@ from transship_planner.config import config_digest
 from transship_planner.desired import Desired
 from transship_planner.errors import PlanError
 from transship_planner.observation.dating import Dates
+from transship_planner.observation.headway import Headway
 from transship_planner.observation.observe import observe
 from transship_planner.observation.observed import Observed
 from transship_planner.observation.reading import OnceReader
@@ -49,13 +51,15 @@ async def plan(
     detailed: bool,
     form: str,
     state_file: Path | None,
+    deadline: Deadline,
     ignored: Sequence[str] = (),
 ) -> int:
     """Plan, print the plan, and write the plan file when one is wanted."""
     desired = load_config(invocation)
     async with registries(desired) as opened:
         store = state_store(desired, state_file)
-        saved = await make_plan(desired, opened, missing=missing, store=store, ignored=ignored)
+        made = make_plan(desired, opened, missing=missing, store=store, ignored=ignored, headway=deadline.headway)
+        saved = await deadline.keep(made, opened, what="plan", then=f"{out} was not written" if out else "")
     if out is not None:
         _write(out, encode(saved))
     print_plan(saved, form)
@@ -74,13 +78,19 @@ def show(plan_file: Path, *, form: str) -> int:
 
 
 async def check(
-    invocation: Invocation, *, missing: bool, form: str, state_file: Path | None, strict: bool = False
+    invocation: Invocation,
+    *,
+    missing: bool,
+    form: str,
+    state_file: Path | None,
+    deadline: Deadline,
+    strict: bool = False,
 ) -> int:
     """Print one line for each target that is not as wanted; with `strict`, warnings are differences, too."""
     desired = load_config(invocation)
     async with registries(desired) as opened:
-        look = await _look(desired, opened, missing=missing, store=state_store(desired, state_file), contents=False)
-        moves = await _moves(desired, opened, look) if look.state and not missing else Moves()
+        compared = _compare(desired, opened, missing, state_store(desired, state_file), deadline.headway)
+        look, moves = await deadline.keep(compared, opened, what="check")
     made = _with_moves(look.plan, moves, desired)
     if form == "json":
         write_document(json.dumps(as_findings(made, moves), indent=2, ensure_ascii=False) + "\n")
@@ -93,10 +103,15 @@ async def check(
     return most_specific(of_plan(made), Exit.PENDING if differs else Exit.OK)
 
 
-async def _moves(desired: Desired, opened: Registries, look: "_Look") -> Moves:
-    records = look.state.records if look.state else ()
+async def _compare(
+    desired: Desired, opened: Registries, missing: bool, store: FileStore | None, headway: Headway
+) -> "tuple[_Look, Moves]":
+    look = await _look(desired, opened, missing=missing, store=store, contents=False, headway=headway)
+    if not look.state or missing:
+        return look, Moves()
     dates = Dates(opened.inventory)
-    return await find_moves(desired, look.observed, look.plan.changes, records, look.once, dates)
+    changes, records = look.plan.changes, look.state.records
+    return look, await find_moves(desired, look.observed, changes, records, look.once, dates, headway)
 
 
 def _with_moves(made: Plan, moves: Moves, desired: Desired) -> Plan:
@@ -117,9 +132,10 @@ async def make_plan(
     missing: bool,
     store: FileStore | None,
     ignored: Sequence[str] = (),
+    headway: Headway | None = None,
 ) -> PlanFile:
     """Observe and compare; nothing is written anywhere. `ignored` are references that `min_age` does not hold."""
-    look = await _look(desired, opened, missing=missing, store=store, ignored=ignored)
+    look = await _look(desired, opened, missing=missing, store=store, ignored=ignored, headway=headway)
     return save(look.plan, created_at=now())
 
 
@@ -141,6 +157,7 @@ async def _look(
     store: FileStore | None,
     contents: bool = True,
     ignored: Sequence[str] = (),
+    headway: Headway | None = None,
 ) -> _Look:
     state = store.read() if store else None
     urgent = tuple(Reference.parse(text) for text in ignored)
@@ -155,6 +172,7 @@ async def _look(
         policies=policies_of(judge, state, keeps_state=store is not None, ignored=urgent),
         unrecorded=_not_in(records) if store and contents and not missing else None,
         once=once,
+        headway=headway,
     )
     moved = moved_tags(observed, records.values(), of_targets=contents or missing)
     circumstances = Circumstances(

@@ -53,8 +53,26 @@ def _log_above_bars() -> Generator[None]:
             handler.setStream(stream)
 
 
+class Failures:
+    """Why changes of a run have failed so far."""
+
+    def __init__(self) -> None:
+        self._messages: set[str] = set()
+
+    def has(self, result: Result) -> bool:
+        """Whether a change has failed for a reason for which another one has failed before."""
+        if result.status is not Status.FAILED:
+            return False
+        is_known = result.message in self._messages
+        self._messages.add(result.message)
+        return is_known
+
+
 class Lines:
     """One line for each change that has ended."""
+
+    def __init__(self) -> None:
+        self._failures = Failures()
 
     def change_started(self, change: Change) -> None:
         """Say nothing at the usual log level."""
@@ -75,8 +93,9 @@ class Lines:
         """Say nothing."""
 
     def change_ended(self, result: Result) -> None:
-        """Say how the change ended; what was left alone is told once, in the summary."""
-        LOG.log(logging.DEBUG if result.status is Status.SKIPPED else logging.INFO, "%s", ending(result))
+        """Say how the change ended, but not what the summary says of it."""
+        is_told = result.status is Status.SKIPPED or self._failures.has(result)
+        LOG.log(logging.DEBUG if is_told else logging.INFO, "%s", ending(result))
 
 
 class Bars:
@@ -92,6 +111,7 @@ class Bars:
         self._bars: dict[str, TaskID] = {}
         self._sent = 0
         self._behind = 0
+        self._failures = Failures()
 
     def change_started(self, change: Change) -> None:
         """Show a bar for the change."""
@@ -110,11 +130,11 @@ class Bars:
         self._show_total()
 
     def change_ended(self, result: Result) -> None:
-        """Replace the bar by a line; what was left alone is told once, in the summary."""
+        """Replace the bar by a line, but not by what the summary says of the change."""
         self._progress.remove_task(self._bars.pop(str(result.change.target)))
         self._behind += result.change.transfer
         self._show_total()
-        if result.status is not Status.SKIPPED:
+        if result.status is not Status.SKIPPED and not self._failures.has(result):
             self._progress.console.print(ending(result), markup=False, highlight=False)
 
     def _show_total(self) -> None:
@@ -132,10 +152,10 @@ def waiting(change: Change, delay: Delay) -> str:
 
 
 def ending(result: Result) -> str:
-    """Return how a change ended, in one line."""
+    """Return how a change ended, in one line; why one is not done is for the summary to say."""
     change = result.change
-    if result.status is Status.CONFLICT:
-        return f"{result.status.value}: {result.message}"
+    if result.status in {Status.CONFLICT, Status.FAILED}:
+        return f"{result.status.value}: {change.target} {digests(change)} (see the summary)"
     line = f"{result.status.value}: {change.target} {digests(change)}"
     if result.message:
         return f"{line}: {result.message}"

@@ -1,7 +1,7 @@
 """What an apply did, in words."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from transship_executor.outcome import Outcome, Result, Status
@@ -23,8 +23,15 @@ def render_outcome(outcome: Outcome) -> str:
 
 
 def _lines(outcome: Outcome) -> Iterator[str]:
+    failures: dict[str, list[Result]] = {}
     for result in outcome.results:
-        if (how := _how(result)) in _TOLD:
+        if result.status is Status.FAILED:
+            failures.setdefault(result.message, []).append(result)
+    for result in outcome.results:
+        how = _how(result)
+        if how is Status.FAILED:
+            yield from _failure(failures.pop(result.message, ()))
+        elif how in _TOLD:
             about = "" if how is Status.CONFLICT else f"{result.change.target}: "
             yield f"{_TOLD[how]}: {about}{result.message}"
         yield from (f"warning: {warning}" for warning in result.warnings)
@@ -45,6 +52,15 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         )
     elif outcome.results and not outcome.count(Status.FAILED) and not outcome.interrupted:
         yield "Nothing was written."
+
+
+def _failure(results: Sequence[Result]) -> Iterator[str]:
+    """Say once why changes have failed for the same reason, such as a registry that does not answer."""
+    if not results:
+        return
+    first, *others = results
+    more = f" and {plural(len(others), 'other change')}" if others else ""
+    yield f"{_TOLD[Status.FAILED]}: {first.change.target}{more}: {first.message}"
 
 
 def _how(result: Result) -> Status | Action:

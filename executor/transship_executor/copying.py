@@ -19,6 +19,7 @@ from transship_executor.sources import Sources
 from transship_planner.asking import for_each
 from transship_planner.plans.forecast import store_of
 from transship_registry.digest import Digest
+from transship_registry.errors import RegistryError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import RegistryWriter
 from transship_registry.reference import Repository
@@ -109,9 +110,18 @@ class Copier:
         content = (str(job.target), manifest.digest)
         if job.doubts(manifest.digest):
             return False
-        if content not in self._stored and await self._registry.holds(job.target, manifest):
+        if content not in self._stored and await self._has_manifest(job.target, manifest):
             self._stored.add(content)
         return content in self._stored
+
+    async def _has_manifest(self, target: Repository, manifest: Descriptor) -> bool:
+        try:
+            return await self._registry.holds(target, manifest)
+        except RegistryError as error:
+            # Distribution as a pull-through cache says 500 of a digest that it does not know; the push says why.
+            if error.status == 500:
+                return False
+            raise
 
     async def _bring_blob(self, job: Job, blob: Descriptor) -> None:
         """Bring a blob; whoever needs the same blob in the same registry meanwhile waits, and then mounts it."""

@@ -33,7 +33,7 @@ def has_to_remember(state: State | None, saved: PlanFile) -> bool:
 def entered(state: State, saved: PlanFile, *, tool_version: str, now: str) -> State:
     """Return the state that also knows what the plan has seen; the very same one when it knows all that already."""
     records = tuple(_found(state, saved, now))
-    seen = tuple(sorted(_seen(state, saved.plan, now), key=lambda each: str(each.source)))
+    seen = tuple(_seen(state, saved.plan, now))
     if not records and seen == state.seen:
         return state
     return state.with_records(records, tool_version, seen=seen)

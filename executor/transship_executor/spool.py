@@ -104,7 +104,7 @@ class Spools:
         spool = self._spools.get(digest)
         if spool is not None:
             del spool.uses[store_of(target)]
-            await self._drop_unless_needed(digest, spool)
+            await self._drop_unless_needed(spool)
 
     async def ended(self, change: Change) -> None:
         """Take note that a change does not need its blobs any longer, however it ended."""
@@ -114,11 +114,10 @@ class Spools:
                 spool.uses[store] -= 1
                 if not spool.uses[store]:
                     del spool.uses[store]
-                await self._drop_unless_needed(digest, spool)
+                await self._drop_unless_needed(spool)
 
-    async def _drop_unless_needed(self, digest: Digest, spool: "_Spool") -> None:
+    async def _drop_unless_needed(self, spool: "_Spool") -> None:
         if not spool.uses:
-            self._spools.pop(digest, None)
             await self._close(spool)
 
     @asynccontextmanager

@@ -6,6 +6,8 @@ from enum import Enum
 from typing import Final
 
 from transship_planner.asking import Once, for_each
+from transship_planner.observation.headway import Headway
+from transship_planner.plans.plan import Problem
 from transship_planner.policies.immutability import MOVED
 from transship_planner.wanting import Wanting
 from transship_registry.digest import Digest
@@ -68,7 +70,7 @@ class DriftReport:
 
     drifts: tuple[Drift, ...]
     checked: int
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     unchecked: int = 0
 
     @property
@@ -87,26 +89,28 @@ async def find_drift(
     reader: RegistryReader,
     is_immutable: Callable[[Reference], bool] = lambda target: False,
     wanting: Wanting | None = None,
+    headway: Headway | None = None,
 ) -> DriftReport:
     """Ask both sides of every record once, by HEAD, and compare.
 
-    `is_immutable` and `wanting`, without which all is wanted, are asked about the targets that differ.
+    `is_immutable` and `wanting`, without which all is wanted, are asked about the targets that differ. `headway` says
+    meanwhile what is still to be looked at.
     """
     ordered = sorted(records, key=lambda record: str(record.target))
     head = Once[Reference, Descriptor | None](reader.head_manifest)
 
-    async def look(record: Record) -> tuple[Drift, ...] | str:
+    async def look(record: Record) -> tuple[Drift, ...] | Problem:
         try:
             target, source = await for_each((record.target, record.source), head)
         except TransshipError as error:
-            return f"{record.target}: {error}"
+            return Problem(entry=record.entry, reference=str(record.target), message=str(error))
         return compare(record, target.digest if target else None, source.digest if source else None)
 
-    looks = await for_each(ordered, look)
-    drifts = [drift for found in looks if not isinstance(found, str) for drift in found]
+    looks = await (headway or Headway()).each(ordered, unlooked, look)
+    drifts = [drift for found in looks if not isinstance(found, Problem) for drift in found]
     moved = {drift.record.target: drift.record for drift in drifts}
     unwanted = await wanting.unwanted(moved.values()) if wanting is not None else frozenset[Reference]()
-    problems = tuple(found for found in looks if isinstance(found, str))
+    problems = tuple(found for found in looks if isinstance(found, Problem))
     return DriftReport(
         drifts=tuple(
             replace(drift, immutable=is_immutable(drift.record.target), unwanted=drift.record.target in unwanted)
@@ -116,6 +120,11 @@ async def find_drift(
         problems=problems,
         unchecked=len(problems),
     )
+
+
+def unlooked(record: Record) -> Problem:
+    """Return that a record has not been looked at."""
+    return Problem(entry=record.entry, reference=str(record.target), message="")
 
 
 def compare(record: Record, target: Digest | None, source: Digest | None) -> tuple[Drift, ...]:

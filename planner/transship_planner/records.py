@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from transship_planner.asking import for_each
 from transship_planner.desired import Desired, Entry, ImageScope
-from transship_planner.drift import Drift, DriftKind, compare
+from transship_planner.drift import Drift, DriftKind, compare, unlooked
 from transship_planner.observation.dating import Dates
+from transship_planner.observation.headway import Headway
 from transship_planner.observation.observed import Observed, Trouble
 from transship_planner.observation.reading import OnceReader
 from transship_planner.plans.bounds import could_want
@@ -48,6 +49,7 @@ async def find_moves(
     records: Iterable[Record],
     reader: OnceReader,
     dates: Dates,
+    headway: Headway | None = None,
 ) -> Moves:
     """Ask for each recorded tag that never changes whether it has, by one HEAD at the target.
 
@@ -58,7 +60,9 @@ async def find_moves(
     changing = {change.target for change in changes}
     is_immutable = immutable_targets(desired)
     frozen = [record for target, record in by_target.items() if target not in changing and is_immutable(target)]
-    looks = await for_each(frozen, lambda record: _overwritten(record, reader, is_wished=record.target in wished))
+    looks = await (headway or Headway()).each(
+        frozen, unlooked, lambda record: _overwritten(record, reader, is_wished=record.target in wished)
+    )
     overwritten = tuple(look for look in looks if isinstance(look, Drift))
     unlisted = [record for target, record in by_target.items() if target not in wished]
     return Moves(

@@ -42,6 +42,6 @@ class Wanting:
 
     async def _is_selected(self, selection: Selection, source: Reference) -> bool:
         listed = (await self._reader.list_tags(source.repository)).tags
-        tags = listed if source.identifier in listed else (*listed, source.identifier)
+        tags = (*listed, source.identifier)  # a selection has each tag once
         dates = await self._dates.for_selection(selection, source.repository, tags)
         return source.identifier in selection.select(tags, dates)

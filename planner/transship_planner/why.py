@@ -63,6 +63,7 @@ class Reason:
     `source` is the source tag that the rules were asked about: of a target, the one that is mirrored to it, or that has
     its name. `target` is where that goes; either is None when it cannot be told. `notes` say what the tag rules do not:
     a repository that is left out, a guard that stops the entry, another name, what happens to a tag that exists.
+    `problem` says why the entry's tags could not be listed; it is also the only note then.
     """
 
     entry: Entry
@@ -72,6 +73,7 @@ class Reason:
     selected: bool
     explanation: Explanation | None = None
     notes: tuple[str, ...] = ()
+    problem: str = ""
 
     def lines(self) -> tuple[str, ...]:
         """Say it in words, one thing a line."""
@@ -137,7 +139,7 @@ class _Question:
             return []
         listed = await self._listed(scope.source.repository) if self.entry.os_normalize else WholeTagList(())
         if isinstance(listed, str):
-            return [self._unknown(Role.SOURCE if is_source else Role.TARGET, listed)]
+            return [self._unasked(Role.SOURCE if is_source else Role.TARGET, listed)]
         digests = await self._twins(scope.source.repository, [scope.target.identifier], listed)
         name = name_target(self.entry, scope.source, scope.target.repository, listed, digests)
         if not is_source and self.reference != name.target:
@@ -166,7 +168,7 @@ class _Question:
         scope = replace(scope, source=named.repository)
         listed = await self._listed(scope.source)
         if isinstance(listed, str):
-            return [self._unknown(role, listed)]
+            return [self._unasked(role, listed)]
         dates = await self.dates.for_selection(scope.selection, scope.source, listed.tags)
         candidates = [self.reference.identifier] if role is Role.SOURCE else listed.tags
         known = _Known(listed, dates, await self._twins(scope.source, candidates, listed))
@@ -230,6 +232,9 @@ class _Question:
     def _unknown(self, role: Role, note: str) -> Reason:
         source, target = (self.reference, None) if role is Role.SOURCE else (None, self.reference)
         return Reason(self.entry, role, source, target, selected=False, notes=(note,))
+
+    def _unasked(self, role: Role, problem: str) -> Reason:
+        return replace(self._unknown(role, problem), problem=problem)
 
     async def _listed(self, repository: Repository) -> WholeTagList | str:
         """Return the tags of a repository, or why they are not known."""

@@ -1,6 +1,6 @@
 """How to reach one registry: the settings of a host, whatever they were read from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -72,7 +72,8 @@ class HostSettings:
 
     `hostname` is where to connect; `ca`, `client_certificate` and `client_key` are PEM texts; `blob_max` in bytes is
     the largest blob that is sent as one PUT (-1: any); `requests_per_s` 0 means unlimited. `hub_api` is the URL below
-    which Docker Hub's web API is asked for tags (empty: it is not; None: where it should be).
+    which Docker Hub's web API is asked for tags (empty: it is not; None: where it should be). `credential_source` says
+    in messages where the credential stands, or the helper's name.
     """
 
     registry: str
@@ -94,6 +95,7 @@ class HostSettings:
     concurrent_requests: int = 0
     hub_api: str | None = None
     patience: Patience = DEFAULT_PATIENCE
+    credential_source: str = field(default="", compare=False)
 
     @property
     def endpoint(self) -> str:

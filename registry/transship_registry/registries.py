@@ -30,6 +30,11 @@ class Registries:
         self.layouts = layouts
         self.credentials = credentials
 
+    @property
+    def awaited(self) -> tuple[tuple[str, float], ...]:
+        """The addresses that are waited for, and for how many seconds nothing has come from them; the longest first."""
+        return self.http.awaited
+
     def add_targets(self, repositories: Iterable[Repository]) -> None:
         """Name more repositories that mirrors never answer for: those about to be written, where what is is checked."""
         self.http.add_targets(repositories)

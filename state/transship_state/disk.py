@@ -1,6 +1,5 @@
 """The calls that change the files of a state, one method each: each may fail, or be the last that a process makes."""
 
-import contextlib
 import errno
 import os
 from typing import Final
@@ -15,12 +14,9 @@ class Disk:
         """Make a folder and those above it, as far as they are not there."""
         os.makedirs(path, exist_ok=True)
 
-    def create(self, path: str, mode: int) -> int:
-        """Create a file that was not there, and open it for writing."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with contextlib.suppress(OSError):  # vfat has no modes
-            os.fchmod(descriptor, mode)
-        return descriptor
+    def create(self, path: str) -> int:
+        """Create a file that was not there, for its owner alone, and open it for writing."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write all of it."""

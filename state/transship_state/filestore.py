@@ -6,7 +6,6 @@ import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -21,8 +20,6 @@ from transship_state.encoding import StateEncoder
 from transship_state.errors import StateError
 from transship_state.lock import ANOTHER_PLACE, locked
 
-_PRIVATE: Final = 0o600
-
 
 class FileStore:
     """A state file at `path`, with `path.backup` and `path.lock` beside it.
@@ -34,7 +31,7 @@ class FileStore:
         self.path = path
         self._disk = disk or Disk()
         self._encoder = StateEncoder()
-        self._kept: os.stat_result | None = None
+        self._kept: tuple[int, ...] | None = None
 
     def read(self) -> State | None:
         """Return the recorded state, None when there is no file yet; raises `StateError`."""
@@ -73,10 +70,9 @@ class FileStore:
     def _replace(self, file: str, data: bytes) -> None:
         self._disk.make_folder(os.fspath(self.path.parent))
         previous = _status(file)
-        mode = stat.S_IMODE(previous.st_mode) if previous else _PRIVATE
         temporary = temporary_name(file)
         try:
-            self._create(temporary, data, mode, like=file)
+            self._create(temporary, data, like=file)
             if previous is not None:
                 self._keep(file, previous)
             self._disk.rename(temporary, file)
@@ -98,30 +94,30 @@ class FileStore:
             try:
                 self._disk.link(file, temporary)
             except OSError:
-                self._create(temporary, _read(file), stat.S_IMODE(previous.st_mode), like=file)
+                self._create(temporary, _read(file), like=file)
             self._disk.rename(temporary, backup)
         except BaseException:
             with contextlib.suppress(OSError):
                 self._disk.remove(temporary)
             raise
-        self._kept = _status(backup)
+        self._kept = _identity(os.lstat(backup))
 
     def _check_backup(self, backup: str, present: os.stat_result | None) -> None:
         """Refuse to replace what is no state, or not even a file."""
-        if present is None or (self._kept is not None and os.path.samestat(present, self._kept)):
+        if present is None or _identity(present) == self._kept:
             return
         if not stat.S_ISREG(present.st_mode) or not _is_state(_read(backup)):
             raise StateError(
                 f"{backup}: cannot keep the previous state here: there is another file under this name; {ANOTHER_PLACE}"
             )
 
-    def _create(self, path: str, data: bytes, mode: int, *, like: str) -> None:
-        """Create a file with the mode, and with owner and group of the one that it is like, as far as allowed."""
+    def _create(self, path: str, data: bytes, *, like: str) -> None:
+        """Create a file with owner, group and mode of the one that it is like, as far as allowed, else its owner's."""
         with contextlib.suppress(FileNotFoundError):  # of an earlier process with our number
             self._disk.remove(path)
-        descriptor = self._disk.create(path, mode)
+        descriptor = self._disk.create(path)
         try:
-            with contextlib.suppress(OSError):  # vfat has no owners
+            with contextlib.suppress(OSError):  # vfat has no owners and no modes
                 take_over(descriptor, like)
             self._disk.write(descriptor, data)
             self._disk.sync(descriptor)
@@ -130,7 +126,7 @@ class FileStore:
 
     def _sync_folder(self, folder: str) -> None:
         """Make the rename itself survive a power cut."""
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
             self._disk.sync(descriptor)
         finally:
@@ -176,6 +172,11 @@ def _read(path: str) -> bytes:
     """Read a regular file; nothing else is waited for. Raises `OSError`."""
     with open_regular(path) as file:
         return file.read()
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """Return what tells a file from a later one of its name, which may have the same number."""
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from transship.progress import Bars, Lines
+from transship_executor.outcome import Result, Status
 from transship_executor.watching import Delay, Watcher
 from transship_planner.plans.plan import Action, Change, ConfigPin, Forecast, Plan
 from transship_registry.digest import Digest
@@ -72,3 +73,23 @@ def test_the_bar_of_a_change_that_waits_is_hidden_until_bytes_move() -> None:
         assert [(task.visible, task.completed) for task in progress.tasks] == [(True, 10), (True, 10)]
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().count(LINE) == 1
+
+
+def test_why_a_change_is_not_done_is_left_to_the_summary(caplog: pytest.LogCaptureFixture) -> None:
+    """One line says that it failed or was left alone, and none that another one failed for the same reason."""
+    logger = logging.getLogger("transship")
+    caplog.set_level(logging.INFO, logger="transship")
+    logger.addHandler(caplog.handler)
+    lines, down = Lines(), "connect to dst.io: connection refused"
+    ends = [(Status.FAILED, down), (Status.FAILED, down), (Status.FAILED, "403"), (Status.CONFLICT, "it moved")]
+    try:
+        for status, message in ends:
+            lines.change_ended(Result(CHANGE, status, message))
+    finally:
+        logger.removeHandler(caplog.handler)
+    told = list(dict.fromkeys((record.created, record.getMessage()) for record in caplog.records))
+    assert [message for _, message in told] == [
+        "failed: dst.io/alpine:3 → (absent) (see the summary)",
+        "failed: dst.io/alpine:3 → (absent) (see the summary)",
+        "conflict: dst.io/alpine:3 → (absent) (see the summary)",
+    ]

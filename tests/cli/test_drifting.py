@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Mirror:
         entry = {"source": f"{self.source.host}/app", "target": f"{self.target.host}/app", "type": "repository", **keys}
         document = {
             "state": "state.json",
+            "defaults": {"tries": 1},
             "creds": [{"registry": server.host, "tls": "disabled"} for server in (self.source, self.target)],
             "sync": [entry],
         }
@@ -114,7 +115,35 @@ def test_without_a_configuration_everything_recorded_is_wanted(mirror: Mirror) -
     """Nobody says otherwise."""
     (mirror.folder / "transship.yaml").unlink()
     done = mirror.run("drift", "--state", "state.json")
-    assert (done.code, done.out.splitlines()[-1]) == (
+    target = "connect to TARGET: it does not speak TLS; for plain HTTP set 'tls: disabled' in creds of TARGET"
+    source = target.replace("TARGET", "SOURCE")
+    *problems, summary = done.out.splitlines()
+    assert done.code == 1
+    assert summary in {
+        f"Drift: no difference found; 0 of 4 recorded tags checked, {number}." for number in ("1 problem", "2 problems")
+    }
+    assert {problem.partition("; not looked at: ")[0] for problem in problems} <= {
+        f"problem: {target}",
+        f"problem: {source}",
+    }
+
+
+def test_a_registry_that_is_gone_is_one_problem(mirror: Mirror) -> None:
+    """However many tags were recorded there; as data, each of them is named beside it."""
+    with RegistryServer() as gone:
+        mirror = replace(mirror, target=gone)
+        mirror.configure()
+        (mirror.folder / "state.json").unlink()
+        assert mirror.run("once").code == 0
+        host = gone.host
+    done = transship("drift", cwd=mirror.folder)
+    message = f"connect to {host}: connection refused; check that the registry runs there, its name and its port"
+    text = f"{message}; not looked at: 4 tags of sync[0]"
+    assert (done.code, done.err, done.out.splitlines()) == (
         1,
-        "Drift: no difference found; 0 of 4 recorded tags checked, 4 problems.",
+        "",
+        [f"problem: {text}", "Drift: no difference found; 0 of 4 recorded tags checked, 1 problem."],
     )
+    document: dict[str, Any] = json.loads(transship("drift", "--format", "json", cwd=mirror.folder).out)
+    assert document["problems"] == [f"{host}/app:{tag}: {message}" for tag in TAGS]
+    assert document["causes"] == [{"message": message, "problems": 4, "text": text}]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,26 @@ def test_a_wrong_question(folder: Path, reference: str, tags: str, message: str)
     (folder / "bad.txt").write_text("a b\n")
     done = transship("why", reference, "--tags-from", tags, cwd=folder)
     assert (done.code, done.out, done.err) == (1, "", f"error: {message}\n")
+
+
+def test_entries_whose_registry_does_not_answer_are_one_problem(tmp_path: Path) -> None:
+    """A single one has the reason among its own lines."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+        source = f"  - {{source: '{host}/app', target: mirror.example.com/app, type: repository}}\n"
+        defaults = f"defaults: {{tries: 1}}\ncreds: [{{registry: '{host}', tls: disabled}}]\nsync:\n"
+        (tmp_path / "one.yaml").write_text(defaults + source)
+        (tmp_path / "two.yaml").write_text(defaults + source * 2)
+        one = transship("why", f"{host}/app:1", "-c", "one.yaml", cwd=tmp_path)
+        two = transship("why", f"{host}/app:1", "-c", "two.yaml", cwd=tmp_path)
+    down = f"connect to {host}: connection refused; check that the registry runs there, its name and its port"
+    assert (one.code, one.out) == (
+        1,
+        f"{host}/app:1 is not selected.\n\nsync[0] (one.yaml:4:5): not selected\n  {down}\n",
+    )
+    assert (two.code, two.out) == (
+        1,
+        f"{host}/app:1 is not selected.\n\n"
+        f"problem: {down}; not looked at: sync[0] (two.yaml:4:5), sync[1] (two.yaml:5:5)\n",
+    )

@@ -54,6 +54,23 @@ def test_every_end_is_told_and_counted_by_its_name() -> None:
     assert of_outcome(outcome) is Exit.INTERRUPTED
 
 
+def test_failures_of_one_cause_are_one_line() -> None:
+    """With the first change that failed so; what failed otherwise stays apart."""
+    changes = [
+        msgspec.structs.replace(CHANGE, target=Reference.parse(f"dst.io/app:{number}"), source=CHANGE.source)
+        for number in range(1, 6)
+    ]
+    down = "connect to dst.io: connection refused"
+    messages = [down, "403", down, down, "403 too"]
+    results = (Result(change, Status.FAILED, text) for change, text in zip(changes, messages, strict=True))
+    assert render_outcome(Outcome(tuple(results))).splitlines()[:4] == [
+        f"failed: dst.io/app:1 and 2 other changes: {down}",
+        "failed: dst.io/app:2: 403",
+        "failed: dst.io/app:5: 403 too",
+        "Apply: 0 applied, 0 already as planned, 5 failed.",
+    ]
+
+
 def test_a_conflict_after_blobs_were_sent_does_not_say_that_nothing_was_written() -> None:
     """The tag is untouched, but blobs are there that were not."""
     outcome = Outcome((Result(CHANGE, Status.CONFLICT, "dst.io/app:1 moved", Traffic(sent=10, blobs_sent=1)),))

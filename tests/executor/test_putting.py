@@ -1,6 +1,8 @@
-"""Whole repositories without referrers API: their referrers tags are tags like others, and come as they are."""
+"""What has a subject is put so that it is listed: referrers tags of whole repositories, and referrers of one image."""
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,7 +17,9 @@ from transship_planner.observation.observe import observe
 from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import Action, ConfigPin, Plan
 from transship_registry.digest import Digest
-from transship_registry.reference import Repository
+from transship_registry.manifest import Manifest
+from transship_registry.reference import Reference, Repository
+from transship_registry.referrers.lists import Referrer
 
 CIRCUMSTANCES = Circumstances(tool_version="0", config=ConfigPin(digest=Digest.of(b""), dialect="regsync"))
 IMAGE = images.multi_platform("app")
@@ -170,3 +174,52 @@ def test_a_list_in_another_repository_is_kept_up() -> None:
     assert statuses(carry_out(plan(registry, *both), registry)) == {Status.DONE}
     assert registry.tagged(f"dst.io/app:{LIST_TAG}") == registry.tagged(f"src.io/app:{LIST_TAG}")
     assert registry.tagged(f"dst.io/other:{LIST_TAG}") is not None
+
+
+class Forgetful(MemoryRegistry):
+    """Has the referrers API, and keeps each list as olareg does: read, then written, whatever came between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listed: defaultdict[tuple[Repository, Digest], frozenset[Digest]] = defaultdict(frozenset)
+
+    async def put_manifest(
+        self, reference: Reference, manifest: Manifest, *, keep_list: bool = True
+    ) -> Referrer | None:
+        """Store the manifest, and let others go on between reading the list and writing it."""
+        stored = await super().put_manifest(reference, manifest, keep_list=keep_list)
+        if manifest.subject is not None:
+            place = (reference.repository, manifest.subject.digest)
+            before = self.listed[place]
+            for _ in range(50):
+                await asyncio.sleep(0)
+            self.listed[place] = before | {manifest.digest}
+        return stored
+
+
+def by_list(registry: MemoryRegistry) -> None:
+    """Have the referrers under the list of them, as parts of one index."""
+    registry.seed(f"src.io/app:{LIST_TAG}", images.referrers_index([SBOM, SIGNATURE, THEIRS]))
+
+
+def by_tags(registry: MemoryRegistry) -> None:
+    """Have the referrers under tags of their own, as changes of their own."""
+    for tag, referrer in {"sbom": SBOM, "signature": SIGNATURE, "theirs": THEIRS}.items():
+        registry.seed(f"src.io/app:{tag}", referrer)
+
+
+@pytest.mark.parametrize(
+    ("fill", "entry"),
+    [(by_list, WHOLE), (by_tags, WHOLE), (by_list, replace(WHOLE, copy=replace(WHOLE.copy, referrers=True)))],
+    ids=["parts of a list", "tags", "referrers"],
+)
+def test_what_is_attached_to_one_image_arrives_one_after_another(
+    fill: Callable[[MemoryRegistry], None], entry: wishes.Entry
+) -> None:
+    """Registries lose one of two referrers of an image that arrive at once."""
+    registry = Forgetful()
+    registry.seed("src.io/app:1", IMAGE)
+    fill(registry)
+    assert statuses(carry_out(plan(registry, entry), registry)) == {Status.DONE}
+    everything = {Digest.parse(each.digest) for each in (SBOM, SIGNATURE, THEIRS)}
+    assert registry.listed == {(Repository.parse("dst.io/app"), Digest.parse(IMAGE.digest)): everything}

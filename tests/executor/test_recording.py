@@ -12,6 +12,7 @@ from transship_executor.remembering import has_to_remember, remember
 from transship_planner.plans.plan import Action, Change, ConfigPin, Found, FoundTag, Plan, StatePin, Version
 from transship_planner.plans.planfile import PlanFile, save
 from transship_registry.digest import Digest
+from transship_registry.platform import Platform
 from transship_registry.reference import Reference, Repository
 from transship_state.document import Origin, Record, Seen, State
 from transship_state.filestore import FileStore
@@ -106,6 +107,17 @@ def test_what_is_recorded_so_already_stays_as_it_is(tmp_path: Path, origin: Orig
     assert store.writes == 0
 
 
+def test_what_is_recorded_so_already_stays_as_it_is_behind_what_is_written(tmp_path: Path) -> None:
+    """The run still knows what the state said of other targets, and what it wrote itself."""
+    known = records.record("dst.io/app:2", ONE, source="src.io/app:2")
+    keeper, store = recorder(tmp_path, state(known))
+    keeper.record(Result(change("1"), Status.DONE))
+    for tag in "12":
+        keeper.record(Result(change(tag), Status.ALREADY))
+    keeper.close()
+    assert (store.writes, written(store)[1]) == (1, known)
+
+
 def test_what_was_recorded_otherwise_is_found_anew(tmp_path: Path) -> None:
     """The record of what the tag was before says nothing of what it is."""
     keeper, store = recorder(tmp_path, state(records.record(digest=TWO)))
@@ -176,6 +188,15 @@ def test_what_a_plan_found_is_recorded_in_one_write(tmp_path: Path) -> None:
     first, second = begun(tmp_path, state(), saved)
     assert first == msgspec.structs.replace(expected, plan=saved.digest)
     assert (str(second.target), str(second.source)) == ("dst.io/app:2", "src.io/app:2")
+
+
+def test_a_record_of_what_a_plan_found_names_its_platforms(tmp_path: Path) -> None:
+    """Else nobody knows that the target is a part of its source."""
+    platforms = (Platform("linux", "arm64"),)
+    saved = found("1")
+    group = msgspec.structs.replace(saved.plan.found[0], platforms=platforms)
+    (record,) = begun(tmp_path, state(), save(msgspec.structs.replace(saved.plan, found=(group,)), created_at=MADE))
+    assert record.platforms == platforms
 
 
 @pytest.mark.parametrize("created_at", ["", "yesterday", "2026-03-09T00:00:00", "0001-01-01T00:00:00+23:00"])

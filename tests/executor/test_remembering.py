@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from support import records
 from transship_executor.outcome import Result, Status
 from transship_executor.recording import StateRecorder
 from transship_executor.remembering import has_to_remember, remember
@@ -133,6 +135,21 @@ def test_one_source_for_two_targets_is_written_once(tmp_path: Path) -> None:
     """Also when one of them is not held: another entry may ask for less."""
     made = plan(change(), change(target="dst.io/second"), change(action=Action.CREATE, target="dst.io/third"))
     assert keep(tmp_path, made).seen == (seen(first_seen=NOW),)
+
+
+def test_what_is_recorded_for_one_target_need_not_be_remembered_for_another(tmp_path: Path) -> None:
+    """The record says already since when its source has had this digest."""
+    store = FileStore(tmp_path / "state.json")
+    state = State(lineage="feed", serial=1, tool_version="0", records=(records.record("dst.io/first:1", ONE),))
+    assert remember(store, state, saved(plan(change())), tool_version="1", now=NOW).seen == ()
+    made = plan(change(digest=TWO))
+    assert remember(store, state, saved(made), tool_version="1", now=NOW).seen == (seen("1", TWO, NOW),)
+
+
+def test_a_change_that_names_no_digest_leaves_nothing_to_remember(tmp_path: Path) -> None:
+    """There is nothing that could grow older."""
+    made = plan(msgspec.structs.replace(change(), source_digest=None))
+    assert keep(tmp_path, made) == Kept((), news=False)
 
 
 def test_a_record_has_the_date_of_the_first_sight(tmp_path: Path) -> None:

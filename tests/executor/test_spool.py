@@ -47,6 +47,7 @@ class Disk:
 
     def __init__(self, room: int = 1 << 30) -> None:
         self.room = room
+        self.fails_at_closing = False
         self.files: list[io.FileIO] = []
 
     def open(self, *, buffering: int) -> io.FileIO:
@@ -79,6 +80,12 @@ class _File(io.FileIO):
             raise OSError(errno.ENOSPC, "No space left on device")
         self._disk.room -= len(now)
         return super().write(now)
+
+    def close(self) -> None:
+        was_open = not self.closed
+        super().close()
+        if was_open and self._disk.fails_at_closing:
+            raise OSError(errno.EIO, "Input/output error")
 
 
 @pytest.fixture
@@ -208,15 +215,15 @@ class Source:
             await self.gate.wait()
 
 
-def change_for(source: Source, target: Repository, tag: str = "1") -> Change:
-    """A change that brings the source's blob to a target."""
+def change_for(source: Source, target: Repository, tag: str = "1", *, present: bool = False) -> Change:
+    """A change that brings the source's blob to a target, unless the target has it: then only what goes with it."""
     return Change(
         action=Action.CREATE,
         entry="sync[0]",
         source=SOURCE.tag(tag),
         target=target.tag(tag),
         reason="",
-        content=ContentTree(blobs=(TreeBlob(digest=source.blob.digest, size=source.blob.size),)),
+        content=ContentTree(blobs=(TreeBlob(digest=source.blob.digest, size=source.blob.size, present=present),)),
     )
 
 
@@ -227,9 +234,11 @@ def spools_for(source: Source, *changes: Change) -> Spools:
 
 
 async def read(spools: Spools, source: Source, target: Repository, offset: int = 0) -> bytes:
-    """Read a blob for an upload to the target."""
+    """Read a blob for an upload to the target; no piece is empty."""
     async with spools.get_blob(SOURCE, target, source.blob, offset) as pieces:
-        return b"".join([bytes(piece) async for piece in pieces])
+        found = [bytes(piece) async for piece in pieces]
+    assert all(found)
+    return b"".join(found)
 
 
 async def settle() -> None:
@@ -403,6 +412,71 @@ def test_what_could_not_be_read_from_the_disk_once_is_not_tried_again(
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())
     assert len(caplog.messages) == 1
+
+
+def test_a_spool_that_cannot_be_opened_again_is_read_from_the_source(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when too many files are open."""
+
+    def refuse(_: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async def scenario() -> None:
+        source = Source(CONTENT)
+        async with spools_for(source) as spools:
+            await read(spools, source, TARGETS[0])
+            monkeypatch.setattr(os, "dup", refuse)
+            assert await read(spools, source, TARGETS[1], 5) == CONTENT[5:]
+            monkeypatch.undo()
+            assert await read(spools, source, TARGETS[2]) == CONTENT
+        assert source.opened == 3
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert caplog.messages == [WARNING.replace("No space left on device", "Too many open files")]
+    assert caplog.records[0].name == spool.__name__
+
+
+def test_a_disk_that_fails_when_a_file_is_given_up_does_no_harm(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    """Everybody has its content by then."""
+
+    async def scenario() -> None:
+        source = Source(CONTENT)
+        disk.fails_at_closing = True
+        async with spools_for(source) as spools:
+            await read(spools, source, TARGETS[0])
+            for target in TARGETS:
+                await spools.arrived(target, source.blob.digest)
+            assert disk.is_clean
+
+    asyncio.run(scenario())
+    assert caplog.messages == []
+
+
+def test_a_blob_without_bytes_is_not_kept(disk: Disk) -> None:
+    """Reading it again costs nothing."""
+
+    async def scenario() -> None:
+        source = Source(b"")
+        async with spools_for(source) as spools:
+            assert [await read(spools, source, target) for target in TARGETS] == [b""] * 3
+        assert disk.files == []
+
+    asyncio.run(scenario())
+
+
+def test_a_target_that_has_the_blob_already_does_not_count(disk: Disk) -> None:
+    """The plan knows of it, so that nothing is kept for it."""
+
+    async def scenario() -> None:
+        source = Source(CONTENT)
+        bringing, having = change_for(source, TARGETS[0]), change_for(source, TARGETS[1], present=True)
+        async with spools_for(source, bringing, having) as spools:
+            assert await read(spools, source, TARGETS[0]) == CONTENT
+        assert disk.files == []
+
+    asyncio.run(scenario())
 
 
 def test_a_complete_spool_is_read_side_by_side(disk: Disk) -> None:

@@ -16,6 +16,7 @@ import pytest
 from support import records
 from support.mortal import Killed, Life, MortalDisk
 from support.program import transship
+from transship_registry.temporary import temporary_name
 from transship_state.disk import Disk
 from transship_state.document import State
 from transship_state.errors import StateError, StateLockedError
@@ -209,6 +210,17 @@ def test_what_is_no_backup_of_ours_is_not_replaced(tmp_path: Path, make: Callabl
     assert os.path.samestat(os.lstat(backup), found)
 
 
+def test_what_takes_the_place_of_a_backup_during_a_run_is_not_replaced(tmp_path: Path) -> None:
+    """Though file systems give the number of a file that was removed to the next one."""
+    store, backup = begun(tmp_path), tmp_path / "s.json.backup"
+    store.write(NEXT)
+    backup.unlink()
+    backup.write_text("my only copy")
+    with pytest.raises(StateError, match="cannot keep the previous state here"):
+        store.write(NEXT)
+    assert backup.read_text() == "my only copy"
+
+
 def test_a_backup_of_an_earlier_run_is_replaced(tmp_path: Path) -> None:
     """Whatever state it was: it is a state."""
     store = begun(tmp_path)
@@ -360,6 +372,78 @@ def test_where_a_file_has_one_name_only_the_backup_is_a_copy(tmp_path: Path, num
     assert names(tmp_path) == ["s.json", "s.json.backup"]
 
 
+class Full(Disk):
+    """A disk that has no room for some calls: each a method, and whether its file is to be the state or the backup."""
+
+    def __init__(self, *calls: str) -> None:
+        self._calls = set(calls)
+
+    def _met(self, method: str, temporary: str) -> None:
+        if f"{method} {'backup' if '.backup.' in temporary else 'state'}" in self._calls:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def create(self, path: str) -> int:
+        self._met("create", path)
+        return super().create(path)
+
+    def link(self, path: str, other: str) -> None:
+        self._met("link", other)
+        super().link(path, other)
+
+    def rename(self, path: str, other: str) -> None:
+        self._met("rename", path)
+        super().rename(path, other)
+
+
+@pytest.mark.parametrize(
+    ("calls", "left"),
+    [
+        (["create state"], ["s.json"]),
+        (["link backup", "create backup"], ["s.json"]),
+        (["rename backup"], ["s.json"]),
+        (["link backup", "rename backup"], ["s.json"]),
+        (["rename state"], ["s.json", "s.json.backup"]),
+    ],
+)
+def test_a_full_disk_leaves_the_state_and_nothing_else(tmp_path: Path, calls: list[str], left: list[str]) -> None:
+    """Wherever it is met, and what is said is what was met."""
+    begun(tmp_path)
+    store = FileStore(tmp_path / "s.json", Full(*calls))
+    with pytest.raises(StateError) as caught:
+        store.write(NEXT)
+    assert str(caught.value) == (
+        f"{store.path}: cannot write the state file: No space left on device; make room or give rights there and "
+        "run again: what was applied so far is done, and is recorded then"
+    )
+    assert (store.read(), names(tmp_path)) == (STATE, left)
+
+
+def test_nothing_that_was_opened_to_write_a_state_stays_open(tmp_path: Path) -> None:
+    """A run writes it once for each image."""
+    store = FileStore(tmp_path / "s.json", Plain(errno.EPERM))
+    store.write(STATE)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        store.write(NEXT)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_folder_is_on_the_disk_before_a_state_counts_as_written(tmp_path: Path) -> None:
+    """Else a power cut may bring the old one back."""
+    calls: list[str] = []
+
+    class Noting(Disk):
+        def sync(self, descriptor: int) -> None:
+            calls.append("sync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
+
+        def rename(self, path: str, other: str) -> None:
+            calls.append("rename")
+            super().rename(path, other)
+
+    FileStore(tmp_path / "s.json", Noting()).write(STATE)
+    assert calls == ["sync file", "rename", "sync folder"]
+
+
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF])
 def test_a_file_system_that_cannot_say_what_is_on_disk_is_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
@@ -388,6 +472,16 @@ def test_a_file_system_without_modes_keeps_a_state(tmp_path: Path, monkeypatch: 
 
 
 # What killed writers left.
+
+
+def test_what_an_earlier_process_with_our_number_left_is_written_over(tmp_path: Path) -> None:
+    """In a container each run may have the number 1."""
+    store = begun(tmp_path)
+    for file in ("s.json", "s.json.backup"):
+        Path(temporary_name(os.fspath(tmp_path / file))).write_text("half a st")
+    FileStore(store.path, Plain(errno.EPERM)).write(NEXT)
+    assert (store.read(), names(tmp_path)) == (NEXT, ["s.json", "s.json.backup"])
+
 
 HOST = socket.gethostname()
 

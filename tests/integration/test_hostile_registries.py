@@ -113,7 +113,8 @@ def test_a_size_that_nothing_has_is_a_problem_of_its_tag_and_the_others_are_mirr
     done = sides.run("once")
     assert done.code == 1
     problem = f"SOURCE/team/app:strange: SOURCE/team/app@DIGEST: the manifest is not well-formed: {reason}"
-    assert done.err.splitlines()[0] == f"error: not planned: sync[0] (line 1) {problem}"
+    assert done.err.splitlines()[0] == "error: not everything could be planned: the plan names 1 problem"
+    assert f"problem: sync[0] (line 1) {problem}" in done.out.splitlines()
     assert sorted(sides.target.store.tags("mirror/app")) == ["one", "two"]
 
 
@@ -221,7 +222,7 @@ def test_what_cannot_be_planned_is_a_problem_and_nothing_is_written(
     done = sides.run("once")
     assert done.code == 1
     assert done.out.splitlines()[:2] == [f"problem: sync[0] (line 1) {problem}", "Plan: 0 unchanged, 1 problem."]
-    assert done.err == f"error: not planned: sync[0] (line 1) {problem}\n"
+    assert done.err == "error: not everything could be planned: the plan names 1 problem\n"
     assert sides.target.store.tags("mirror/app") == {}
 
 
@@ -273,7 +274,7 @@ def applied_but_one(sides: Sides, problem: str, *, tags: dict[str, str]) -> None
         "Apply: 1 applied, 0 already as planned, 1 failed.",
     ]
     assert any(
-        line.startswith("failed: TARGET/mirror/app:one ") and line.endswith(f"→ {ONE.digest[:19]}: {problem}")
+        line.startswith("failed: TARGET/mirror/app:one ") and line.endswith(f"→ {ONE.digest[:19]} (see the summary)")
         for line in done.err.splitlines()
     )
     assert f"done: TARGET/mirror/app:two → {TWO.digest[:19]} (6.5 KiB sent)" in done.err.splitlines()

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import hypothesis
 import msgspec
 
 from mutation import results
@@ -44,9 +43,6 @@ def main() -> int:
     parser.add_argument("--figures", action="store_true", help="try nothing, print what is known from earlier runs")
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, metavar="N", help="processes at a time")
     options = parser.parse_args()
-    # The same examples for each mutant.
-    hypothesis.settings.register_profile("mutation", derandomize=True, database=None, deadline=None)
-    hypothesis.settings.load_profile("mutation")
     known, found = reasons(), list[Result]()
     goes_on = options.again or options.figures
     for group in msgspec.convert(tomllib.loads(_GROUPS.read_text(encoding="utf-8")), _Groups).group:

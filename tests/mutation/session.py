@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mutation import farm
 from mutation.mutants import Mutant
@@ -37,6 +38,17 @@ class Verdict(msgspec.Struct, frozen=True, tag=True):
     ended: str = ""
 
 
+class SameExamples:
+    """A pytest plugin that lets Hypothesis try the same examples on each mutant, whatever the suite's own profile."""
+
+    def pytest_sessionstart(self) -> None:
+        """Come after `conftest.py`."""
+        settings.register_profile(
+            "mutation", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        )
+        settings.load_profile("mutation")
+
+
 AFRESH: Final = "afresh"
 Message: TypeAlias = Survey | Verdict
 
@@ -53,7 +65,7 @@ class Meeting:
     def run(self, tests: Sequence[str]) -> None:
         """Collect the tests, survey them, and let them meet the mutants."""
         with self._tracer.watching():
-            pytest.main([*ARGUMENTS, *tests], plugins=[self])
+            pytest.main([*ARGUMENTS, *tests], plugins=[self, SameExamples()])
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Take the place of pytest's own loop."""
@@ -152,7 +164,7 @@ class _Afresh(MetaPathFinder):
         files = dict.fromkeys(file_of(test) for test in self._order)
         if not files:
             return ""
-        ended = pytest.main([*ARGUMENTS, "-x", *(str(ROOT / file) for file in files)], plugins=[self])
+        ended = pytest.main([*ARGUMENTS, "-x", *(str(ROOT / file) for file in files)], plugins=[self, SameExamples()])
         return self._noticed_by or ("" if ended == pytest.ExitCode.OK else f"pytest ends with {ended}")
 
     def find_spec(self, fullname: str, path: object, target: ModuleType | None = None) -> ModuleSpec | None:

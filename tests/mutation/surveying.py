@@ -132,7 +132,7 @@ class Surveyor:
 
 def _foreign(names: Iterable[str]) -> list[str]:
     """Return the modules that are neither ours nor tests."""
-    ours = {*ROOMS, "mutation", "support", "tests", "conftest"}
+    ours = {*ROOMS, "tests", "conftest", *(path.stem for path in (ROOT / "tests").iterdir())}
     return sorted(name for name in names if name.partition(".")[0] not in ours and not name.startswith("_"))
 
 

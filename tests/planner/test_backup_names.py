@@ -77,3 +77,39 @@ def test_what_names_no_place_to_keep_an_image_is_refused(text: str, problem: str
     with pytest.raises(InvalidReferenceError) as caught:
         kept(text)
     assert str(caught.value) == f"{TARGET}: the backup template {problem}"
+
+
+def could_be_kept(text: str, kept_as: str) -> bool:
+    """Tell whether a template may keep the target there, at this or another time."""
+    return BackupRule(Template.parse(text), None).could_give(Reference.parse(kept_as), TARGET)
+
+
+@pytest.mark.parametrize(
+    ("kept_as", "fits"),
+    [
+        ("dst.io/team/app:v1.2-1999-12-31", True),
+        ("dst.io/team/app:v1.2-31", False),
+        ("dst.io/team/other:v1.2-1999-12-31", False),
+        ("dst.io/team/app:other-1999-12-31", False),
+    ],
+)
+def test_a_template_with_the_time_gives_other_names_at_other_times(kept_as: str, *, fits: bool) -> None:
+    """Only what the time changes may differ."""
+    assert could_be_kept('{{ .Ref.Tag }}-{{ time.Now.Format "2006-01-02" }}', kept_as) is fits
+
+
+@pytest.mark.parametrize("kept_as", ["old-Jan", "old-December", "old-may", "old-Tuesday", "old-Wed", "old-PM", "old-2"])
+def test_the_time_changes_the_names_of_months_and_days(kept_as: str) -> None:
+    assert could_be_kept('old-{{ time.Now.Format "January" }}', f"dst.io/team/app:{kept_as}")
+    assert not could_be_kept('old-{{ time.Now.Format "January" }}', "dst.io/team/app:old-Janus")
+
+
+def test_a_template_without_the_time_gives_one_name() -> None:
+    """A number is then one that was written."""
+    assert could_be_kept("old-1", "dst.io/team/app:old-1")
+    assert not could_be_kept("old-1", "dst.io/team/app:old-2")
+
+
+def test_a_template_that_fails_gives_nothing_at_any_time() -> None:
+    with pytest.raises(InvalidReferenceError, match="the backup template fails"):
+        could_be_kept("{{ .Nope }}", "dst.io/team/app:old-1")

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
@@ -132,7 +133,8 @@ def test_a_registry_that_fails_is_a_problem_not_a_drift() -> None:
     world.seed("src.io/app:1", ONE)
     world.fail["head_manifest", "a.io/app:1"] = RegistryError("HEAD manifest", "a.io/app:1", "500", status=500)
     report = find(world, record("a.io/app:1"), record("b.io/app:1"))
-    assert report.problems == ("a.io/app:1: HEAD manifest a.io/app:1: 500",)
+    (problem,) = report.problems
+    assert (problem.reference, problem.message) == ("a.io/app:1", "HEAD manifest a.io/app:1: 500")
     assert [drift.kind for drift in report.drifts] == [DriftKind.TARGET_MISSING]
     assert (report.checked, report.unchecked) == (1, 1)
 
@@ -144,6 +146,12 @@ def test_a_mere_comparison_calls_nothing_immutable() -> None:
         (DriftKind.TARGET_MISSING, False),
         (DriftKind.UPSTREAM_MOVED, False),
     ]
+
+
+def test_a_mere_comparison_leaves_nothing_out() -> None:
+    """Only entries can say that nobody wants a tag any more."""
+    found = compare(record("dst.io/app:1"), None, Digest.parse(TWO.digest))
+    assert [drift.matters for drift in found] == [True, True]
 
 
 def test_drifts_come_in_the_order_of_the_targets() -> None:
@@ -211,6 +219,18 @@ def test_what_an_entry_wants_matters(entry: wishes.Entry) -> None:
     assert [drift.kind for drift in report.mattering] == [DriftKind.TARGET_CHANGED, DriftKind.UPSTREAM_MOVED]
     assert report.unwanted == ()
     assert world.count("list_tags") == (entry == kept(2))
+
+
+@pytest.mark.parametrize(("newest", "matters"), [("alpha", True), ("zeta", False)])
+def test_push_dates_decide_which_tags_without_versions_are_still_wanted(newest: str, *, matters: bool) -> None:
+    """By name alone, zeta would always be the newest."""
+    world = MemoryRegistry()
+    for day, tag in enumerate(sorted(("alpha", "zeta"), key=lambda tag: tag == newest), start=1):
+        reference = world.seed(f"src.io/app:{tag}", TWO)
+        world.pushed[reference] = datetime(2026, 3, day, tzinfo=UTC)
+    world.seed("dst.io/app:alpha", ONE)
+    (drift,) = wanted_of(world, kept(1), records=[record("dst.io/app:alpha", "src.io/app:alpha")]).drifts
+    assert (drift.kind, drift.matters) == (DriftKind.UPSTREAM_MOVED, matters)
 
 
 @pytest.mark.parametrize("entry", [wishes.repository("src.io/app", "dst.io/app"), kept(2)])

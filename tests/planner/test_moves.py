@@ -1,6 +1,7 @@
 """What the state adds to a check: who moved a tag, immutable tags that were overwritten, what is gone upstream."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 from support import images, records, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import RepositoryScope
+from transship_planner.drift import Drift, DriftKind
 from transship_planner.observation.dating import Dates
 from transship_planner.observation.observe import observe
 from transship_planner.observation.reading import OnceReader
 from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import ConfigPin, Plan
-from transship_planner.records import Moves, find_moves
+from transship_planner.records import Moves, find_moves, told
 from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.tags.tagrules import Selection, TagPattern
 from transship_registry.digest import Digest
@@ -60,7 +62,12 @@ class Checked:
 
 def check(world: MemoryRegistry, entry: wishes.Entry, *known: Record) -> Checked:
     """Look as `check` does."""
-    desired, once = wishes.desired(entry), OnceReader(world)
+    return check_all(world, [entry], *known)
+
+
+def check_all(world: MemoryRegistry, entries: Sequence[wishes.Entry], *known: Record) -> Checked:
+    """Look as `check` does, with a configuration of several entries."""
+    desired, once = wishes.desired(*entries), OnceReader(world)
 
     async def look() -> Checked:
         observed = await observe(desired, world, contents=False, once=once)
@@ -142,6 +149,21 @@ def test_another_source_has_not_moved() -> None:
     assert "moved" not in found.differences[0]
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (DriftKind.TARGET_CHANGED, "overwritten at the target"),
+        (DriftKind.TARGET_MISSING, "deleted at the target"),
+        (DriftKind.UPSTREAM_MOVED, "upstream moved"),
+        (DriftKind.UPSTREAM_MISSING, "gone upstream"),
+    ],
+)
+def test_every_way_to_move_has_its_words(kind: DriftKind, words: str) -> None:
+    """With the day on which the tag was as recorded."""
+    drift = Drift(kind, applied(), applied().target, digest(ONE), None)
+    assert told([drift]) == f"{words} since it was applied on {WHEN}"
+
+
 # Immutable tags.
 
 
@@ -172,6 +194,31 @@ def test_an_immutable_tag_that_was_overwritten_is_out_of_sync(origin: Origin) ->
         reason,
     )
     assert difference["moved"] == ["target changed"]
+    assert found.moves.troubles == ()
+
+
+def test_an_immutable_tag_that_the_target_lists_and_does_not_have_was_deleted() -> None:
+    """Registries that drop a manifest may go on listing its tag, so that the plan takes it for present."""
+    world = world_of(ONE, ONE)
+    world.shelves[Reference.parse("dst.io/app:1").repository].manifests.clear()
+    (drift,) = check(world, RELEASES, applied()).moves.overwritten
+    assert (drift.kind, drift.found) == (DriftKind.TARGET_MISSING, None)
+
+
+def test_an_immutable_tag_that_the_plan_brings_again_is_counted_once() -> None:
+    """The plan's change says that it was deleted."""
+    found = check(world_of(ONE, None), RELEASES, applied())
+    assert [change.target for change in found.plan.changes] == [Reference.parse("dst.io/app:1")]
+    assert found.moves.overwritten == ()
+
+
+def test_a_tag_that_may_change_and_is_gone_upstream_is_not_looked_at() -> None:
+    """Nobody said that it stays as it is."""
+    world = world_of(None, STRANGER)
+    world.seed("src.io/app:2", ONE)
+    found = check(world, WHOLE, applied())
+    assert found.moves.overwritten == ()
+    assert ("head_manifest", "dst.io/app:1") not in world.calls
 
 
 def test_an_immutable_tag_that_is_gone_upstream_is_looked_at_all_the_same() -> None:
@@ -256,6 +303,35 @@ def test_a_repository_that_is_gone_takes_its_tags_along() -> None:
 def test_what_no_entry_wants_may_be_gone(entry: wishes.Entry) -> None:
     """Nothing is missed."""
     assert check(upstream_of("1", "2", "4"), entry, applied("3")).moves.gone == ()
+
+
+def test_what_comes_from_another_source_by_now_is_not_gone() -> None:
+    """The target does not keep what it was given from the first one."""
+    old = wishes.repository("old.io/app", "dst.io/app")
+    world = world_of(ONE, ONE)
+    world.seed("old.io/app:2", ONE)
+    assert check_all(world, [old, WHOLE], applied(source="old.io/app")).moves.gone == ()
+
+
+def test_what_is_gone_is_told_with_the_entry_that_mirrored_it() -> None:
+    """Not with the first of the configuration."""
+    (gone,) = check_all(upstream_of("1"), [wishes.repository("src.io/app", "z.io/app"), WHOLE], applied("3")).moves.gone
+    assert gone.startswith("sync[1]: src.io/app:3 is gone upstream ")
+
+
+def test_a_source_that_no_entry_names_is_not_listed() -> None:
+    """Its tags are not wanted, whether they are there or not."""
+    world = upstream_of("1")
+    world.seed("old.io/app:1", ONE)
+    assert check(world, WHOLE, applied("3", source="old.io/app")).moves.gone == ()
+    assert [reference for method, reference in world.calls if method == "list_tags"] == ["src.io/app"]
+
+
+def test_a_single_image_that_is_gone_is_the_problem_of_its_entry() -> None:
+    """The plan has it; nothing is listed to say it once more."""
+    world = upstream_of("1")
+    found = check(world, wishes.image("src.io/app:3", "dst.io/app:3"), applied("3"))
+    assert (found.moves.gone, len(found.plan.problems), world.count("list_tags")) == ((), 1, 0)
 
 
 def test_what_is_there_and_not_selected_is_not_gone() -> None:

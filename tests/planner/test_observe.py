@@ -154,6 +154,41 @@ def test_several_platforms_give_a_reduced_index_that_is_stable() -> None:
     assert all(sighting.reduced and len(sighting.reduced.children) == 2 for sighting in observed.sightings)
 
 
+@pytest.mark.parametrize("wanted", [(ARM64,), (AMD64, ARM64)])
+@pytest.mark.parametrize("index_only", [False, True])
+def test_a_target_that_still_points_at_the_index_is_not_in_sync(
+    wanted: tuple[Platform, ...], *, index_only: bool
+) -> None:
+    """What a tag is does not depend on what it was before its entry chose platforms (regsync leaves it, B11.3)."""
+    world = MemoryRegistry()
+    index = images.multi_platform("app", platforms=("linux/amd64", "linux/arm64", "linux/s390x"))
+    for place in ("src.io/app:1", "dst.io/app:1"):
+        world.seed(place, index)
+    entry = wishes.image("src.io/app:1", "dst.io/app:1", platforms=PlatformRule(wanted, index_only=index_only))
+    (sighting,) = look(world, entry).sightings
+    assert sighting.is_changing
+    assert sighting.expected is not None
+    if len(wanted) == 1:
+        assert str(sighting.expected.digest) == index.children[1].digest
+    else:
+        assert sighting.reduced is not None
+        assert [str(child.digest) for child in sighting.reduced.children] == [
+            child.digest for child in index.children[:2]
+        ]
+
+
+@pytest.mark.parametrize("index_only", [False, True])
+def test_a_lone_image_that_is_there_is_in_sync_for_whatever_platform(*, index_only: bool) -> None:
+    """There is nothing to choose from, and what is there already is no problem."""
+    world = MemoryRegistry()
+    for place in ("src.io/app:1", "dst.io/app:1"):
+        world.seed(place, images.single("app", platform="linux/amd64"))
+    rule = PlatformRule((ARM64,), index_only=index_only)
+    observed = look(world, wishes.image("src.io/app:1", "dst.io/app:1", platforms=rule))
+    assert [sighting.in_sync for sighting in observed.sightings] == [True]
+    assert observed.troubles == ()
+
+
 def test_a_missing_platform_names_what_is_offered() -> None:
     """Never an index with fewer platforms than were asked for (A7.6)."""
     world = MemoryRegistry()

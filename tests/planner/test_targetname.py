@@ -9,7 +9,7 @@ from support import images, wishes
 from support.memory_registry import MemoryRegistry
 from transship_planner.desired import Entry, RegistryScope
 from transship_planner.gotemplate import Environment, Template, configuration_functions
-from transship_planner.names.naming import Named, name_target
+from transship_planner.names.naming import Named, could_be_named, name_target
 from transship_planner.names.targetname import TargetName
 from transship_planner.observation.observe import observe
 from transship_planner.observation.observed import Observed
@@ -109,6 +109,13 @@ def test_a_field_that_no_tag_has_is_known_before_there_are_tags(text: str, wrong
     assert template(text).unknown_field() == wrong
 
 
+def test_a_template_is_what_was_written() -> None:
+    """Two entries with the same text have the same rule, and show it."""
+    assert template("{{ .Tag }}") == template("{{ .Tag }}")
+    assert template("{{ .Tag }}") != template("{{ .Source }}")
+    assert repr(template("{{ .Tag }}")) == "TargetName(text='{{ .Tag }}')"
+
+
 def test_without_a_template_the_names_stay() -> None:
     """A tag keeps its name below the target."""
     plain = replace(repository("x"), target_name=None)
@@ -141,6 +148,42 @@ def test_a_name_that_cannot_be(entry: Entry, message: str) -> None:
     with pytest.raises(InvalidReferenceError) as caught:
         named(entry, "src.io/team/app:v1", "dst.io/mirror/app")
     assert str(caught.value) == message
+
+
+NORMALISED = replace(wishes.repository("src.io/app", "dst.io/app"), os_normalize=True)
+BOTH = replace(NORMALISED, target_name=template("x-{{ .Tag }}"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "tag", "name", "fits"),
+    [
+        pytest.param(NORMALISED, "alpine", "1.22-alpine", True, id="any version in front"),
+        pytest.param(NORMALISED, "alpine", "v1.22.0-alpine", True, id="with v"),
+        pytest.param(NORMALISED, "alpine", "alpine", True, id="no version was there"),
+        pytest.param(NORMALISED, "alpine", "edge-alpine", False, id="no version"),
+        pytest.param(NORMALISED, "alpine", "1.22-rc1-alpine", False, id="a pre-release"),
+        pytest.param(NORMALISED, "alpine", "1.22-alpine3.21", False, id="another system"),
+        pytest.param(NORMALISED, "alpine3.21", "1.22-alpine3x21", False, id="a dot is a dot"),
+        pytest.param(NORMALISED, "alpine", "1.22-alpine-extra", False, id="more behind"),
+        pytest.param(NORMALISED, "latest", "1.22-latest", False, id="no system"),
+        pytest.param(replace(NORMALISED, os_normalize=False), "alpine", "1.22-alpine", False, id="off"),
+        pytest.param(BOTH, "alpine", "x-1.22-alpine", True, id="both"),
+        pytest.param(BOTH, "alpine", "1.22-alpine", False, id="half"),
+        pytest.param(replace(NORMALISED, target_name=template("{{ .Nope }}")), "alpine", "alpine", False, id="fails"),
+    ],
+)  # fmt: skip
+def test_whether_a_tag_could_be_named_so(entry: Entry, tag: str, name: str, *, fits: bool) -> None:
+    """Whatever other tags its repository has."""
+    target = Repository.parse("dst.io/app")
+    assert could_be_named(entry, Reference.parse(f"src.io/app:{tag}"), target, target.tag(name)) is fits
+
+
+def test_a_single_image_is_named_by_its_entry() -> None:
+    """Not by its source."""
+    entry = wishes.image("src.io/app:1", "dst.io/app:2")
+    source, target = Reference.parse("src.io/app:1"), Repository.parse("dst.io/app")
+    assert could_be_named(entry, source, target, target.tag("2"))
+    assert not could_be_named(entry, source, target, target.tag("1"))
 
 
 def look(world: MemoryRegistry, *entries: Entry, missing: bool = False) -> Observed:

@@ -15,7 +15,7 @@ from transship_registry.errors import AuthenticationError, RateLimitedError, Reg
 from transship_registry.hosts import Credential
 from transship_registry.login.auth import TOKEN_BODY_LIMIT, HostAuth
 from transship_registry.login.challenges import Challenge, parse_challenges
-from transship_registry.login.scopes import Scope, catalog, delete, merge_scopes, pull, push
+from transship_registry.login.scopes import Scope, catalog, delete, merge_scopes, pull, push, scopes_cover
 from transship_registry.secret import Secret
 
 ORIGIN = "https://registry.example.org"
@@ -108,11 +108,23 @@ class TestScope:
         assert Scope.parse(text) == scope
         assert str(scope) == text
 
+    @pytest.mark.parametrize("text", ["repository:a:,pull,", "repository:a:pull,,pull"])
+    def test_an_action_without_a_name_is_none(self, text: str) -> None:
+        assert Scope.parse(text) == pull("a")
+
     def test_merging_joins_the_actions_of_one_resource(self) -> None:
         assert merge_scopes([pull("a"), delete("a"), pull("b")]) == {
             Scope("repository:a", ("delete", "pull")),
             pull("b"),
         }
+        assert merge_scopes([push("a"), delete("a")]) == {Scope("repository:a", ("delete", "pull", "push"))}
+
+    def test_a_token_serves_when_each_scope_that_is_wanted_is_held(self) -> None:
+        held = frozenset({push("a"), pull("b")})
+        assert scopes_cover(held, frozenset({pull("a"), pull("b")}))
+        assert scopes_cover(held, frozenset())
+        assert not scopes_cover(held, frozenset({pull("a"), push("b")}))
+        assert not scopes_cover(held, frozenset({pull("a"), pull("c")}))
 
 
 class TestChallenges:
@@ -571,11 +583,56 @@ class TestRefusal:
         auth, _ = host_auth(LOGIN, source="DOCKER_AUTH_CONFIG")
         with pytest.raises(AuthenticationError) as caught:
             drive(auth.handshake(unauthorized(BEARER), [pull("a")]), answer)
-        assert str(caught.value) == (
-            f"get a token from {REALM} for registry.example.org (repository:a:pull): {text}; "
-            "the credential from DOCKER_AUTH_CONFIG was used: check that it is valid and allows this"
-        )
+        for_a = f"get a token from {REALM} for registry.example.org (repository:a:pull): {text}; "
+        was_used = "the credential from DOCKER_AUTH_CONFIG was used: check that it is valid and allows this"
+        as_ada = f"log in to registry.example.org as ada at {REALM}: {text}; "
+        is_wrong = "the credential is from DOCKER_AUTH_CONFIG: correct it there"
+        is_refused = answer.status_code == 401
+        assert str(caught.value) == (as_ada + is_wrong if is_refused else for_a + was_used)
         assert caught.value.status == answer.status_code
+
+    def test_an_identity_token_is_not_shown_for_no_scope_to_find_out_whether_it_is_wrong(self) -> None:
+        """Services differ in how they take one; each kind of scopes is asked for once."""
+        auth, _ = host_auth(IDENTITY)
+        for answers in ([httpx.Response(401), httpx.Response(401)], []):
+            with pytest.raises(
+                AuthenticationError, match=r"^log in to registry\.example\.org with an identity token at "
+            ):
+                drive(auth.handshake(unauthorized(BEARER), [pull("a")]), *answers)
+        requests, _again = drive(auth.handshake(unauthorized(BEARER), [pull("b")]), token())
+        assert [form(request)[-1] for request in requests] == [("scope", "repository:b:pull")]
+
+    def test_a_credential_that_got_a_token_is_not_wrong_when_another_one_is_refused(self) -> None:
+        """What is refused is these scopes, once; others are asked for as ever."""
+        auth, _ = host_auth(LOGIN)
+        drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())
+        said: list[str] = []
+        for answers in ([httpx.Response(401)], []):
+            with pytest.raises(AuthenticationError) as caught:
+                drive(auth.handshake(unauthorized(BEARER), [pull("b")]), *answers)
+            said.append(str(caught.value))
+        assert set(said) == {
+            f"get a token from {REALM} for registry.example.org (repository:b:pull): HTTP 401; "
+            "the credential from the configuration was used: check that it is valid and allows this"
+        }
+        assert len(drive(auth.handshake(unauthorized(BEARER), [pull("c")]), token("t3"))[0]) == 1
+
+    @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
+    def test_what_is_no_refused_login_is_tried_again(self, status: int) -> None:
+        auth, _ = host_auth(LOGIN)
+        with pytest.raises(RegistryError):
+            drive(auth.handshake(unauthorized(BEARER), [pull("a")]), httpx.Response(status))
+        assert len(drive(auth.handshake(unauthorized(BEARER), [pull("a")]), token())[0]) == 1
+
+    def test_a_challenge_that_does_not_ask_for_the_password_says_nothing_of_it(self) -> None:
+        """A registry may take passwords at one place and tokens at another."""
+        auth, _ = host_auth(LOGIN)
+        drive(auth.handshake(unauthorized("Basic"), [pull("a")]))
+        shown = basic("ada", "pa:ss")
+        auth.judge(unauthorized(BEARER, authorization=shown), [pull("a")])
+        assert auth.authorization([pull("a")]) == shown
+        auth.judge(unauthorized("Basic", authorization=shown), [pull("a")])
+        assert auth.authorization([pull("a")]) is None
 
     def test_a_refused_identity_token_is_reported_rather_than_the_second_try(self) -> None:
         auth, _ = host_auth(IDENTITY)

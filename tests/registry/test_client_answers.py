@@ -7,7 +7,15 @@ from transship_registry.digest import Digest
 from transship_registry.errors import AuthenticationError, NotFoundError, RateLimitedError, RegistryError
 from transship_registry.http.counters import Counters, RegistryWarning
 from transship_registry.http.diagnosis import broken
-from transship_registry.http.origins import ForbiddenURLError, follow, follow_within, printable, same_origin, with_query
+from transship_registry.http.origins import (
+    ForbiddenURLError,
+    follow,
+    follow_within,
+    network_address,
+    printable,
+    same_origin,
+    with_query,
+)
 from transship_registry.http.rate_limits import read_rate_limit, read_retry_after
 from transship_registry.http.refusals import come_back, one_line, read_refusal, refused
 from transship_registry.quota import Quota
@@ -27,6 +35,7 @@ D1 = Digest.of(b"one")
         ({"RateLimit-Remaining": "0"}, Quota(None, 0)),
         ({"x-ratelimit-limit": "180", "x-ratelimit-remaining": "179"}, Quota(180, 179)),
         ({"ratelimit-limit": "100;w=60", "ratelimit-remaining": "5"}, Quota(100, 5, 60)),
+        ({"ratelimit-limit": "100;w=60", "ratelimit-remaining": "5;w=30"}, Quota(100, 5, 30)),
         ({"ratelimit-remaining": "many"}, None),
         ({"ratelimit-limit": "100;w=21600"}, None),
         ({}, None),
@@ -53,6 +62,12 @@ def test_a_quota_is_read_from_either_family_of_headers(headers: dict[str, str], 
 )
 def test_the_wait_is_read_as_seconds_date_or_moment(headers: dict[str, str], expected: float | None) -> None:
     assert read_retry_after(httpx.Headers(headers), WALL) == expected
+
+
+def test_a_number_from_a_billion_on_is_a_moment() -> None:
+    """No registry asks anybody to wait for thirty years."""
+    assert read_retry_after(httpx.Headers({"retry-after": "1000000000"}), 999_999_990.0) == 10.0
+    assert read_retry_after(httpx.Headers({"retry-after": "999999999"}), 999_999_990.0) == 999_999_999.0
 
 
 def test_warnings_and_the_last_quota_are_kept_once_each() -> None:
@@ -243,5 +258,27 @@ def test_a_query_is_appended_to_what_is_there() -> None:
     assert str(with_query(httpx.URL("https://r.example/u"), "digest=x")) == "https://r.example/u?digest=x"
 
 
-def test_a_printable_url_has_no_user_and_no_query() -> None:
-    assert printable(httpx.URL("https://u:p@r.example:8/x?a=b#c")) == "https://r.example:8/x"
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("https://u:p@r.example:8/x?a=b#c", "https://r.example:8/x"),
+        ("https://r.example:443/x", "https://r.example/x"),
+        ("http://[::1]/x", "http://[::1]/x"),
+        ("http://[::1]:5000/x", "http://[::1]:5000/x"),
+    ],
+)
+def test_a_printable_url_has_no_user_and_no_query(url: str, text: str) -> None:
+    assert printable(httpx.URL(url)) == text
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://r.example/x", "r.example:443"),
+        ("http://r.example/x", "r.example:80"),
+        ("http://r.example:5000/x", "r.example:5000"),
+        ("https://[::1]/x", "[::1]:443"),
+    ],
+)
+def test_the_address_of_a_url_has_a_port_in_any_case(url: str, address: str) -> None:
+    assert network_address(httpx.URL(url)) == address

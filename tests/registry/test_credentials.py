@@ -72,12 +72,13 @@ class Machine:
         self.environment["REGISTRY_AUTH_FILE"] = path
         return path
 
-    def configure(self, registry: str = HOST, **fields: Credential | HelperSettings) -> None:
+    def configure(self, registry: str = HOST, source: str = "", **fields: Credential | HelperSettings) -> None:
         credential, helper = fields.get("credential"), fields.get("helper")
         self.settings[registry] = HostSettings(
             registry=registry,
             credential=credential if isinstance(credential, Credential) else None,
             helper=helper if isinstance(helper, HelperSettings) else None,
+            credential_source=source,
         )
 
     @property
@@ -238,6 +239,13 @@ class TestConfiguration:
         machine.configure(credential=login("ada"))
         assert machine.find() == FoundCredential(login("ada"), f"the configuration of {HOST}")
         assert machine.helpers.asked == []
+
+    def test_what_is_configured_is_from_where_it_stands(self, machine: Machine) -> None:
+        place = "creds[2] (mirror.yaml:14)"
+        machine.configure(source=place, credential=login("ada"), helper=self.HELPER)
+        assert machine.find() == FoundCredential(login("ada"), place)
+        machine.helpers.answers = {"docker-credential-x": identity("t")}
+        assert machine.find() == FoundCredential(identity("t"), f"the credential helper docker-credential-x ({place})")
 
     def test_a_helper_drops_an_inherited_login(self, machine: Machine) -> None:
         machine.docker({"auths": {HOST: auth("ada")}})

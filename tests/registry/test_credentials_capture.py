@@ -312,6 +312,8 @@ def test_wrong_passwords_are_as_secret_as_right_ones(world: World) -> None:
     publish(source)
     assert world.mirror(source, target)[0] == 1
     assert (
-        f"the credential from the configuration of {source.host} was used: check that it is valid and allows this"
+        f"log in to {source.host} as {wrong[0]} at http://{source.host}/token: "
+        "HTTP 401: UNAUTHORIZED: incorrect user name or password; "
+        "the credential is from creds[0] (mirror.yaml:1): correct it there"
     ) in world.runs[0].out
     world.check([wrong[1]])

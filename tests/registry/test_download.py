@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Unpack
 
 import httpx
+import msgspec
 import pytest
 
 from support.http_client import FakeTime, Given, PiecesBody, Reply, blob_of, plain, read_blob, scripted_client
@@ -32,7 +33,7 @@ from transship_registry.api.client import HttpRegistry
 from transship_registry.api.download import PROGRESS
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, NotFoundError, RegistryError
-from transship_registry.hosts import Credential
+from transship_registry.hosts import Credential, HostSettings
 from transship_registry.http.transport import TransportSettings, open_transport
 from transship_registry.manifest import Descriptor
 from transship_registry.reference import Repository
@@ -113,6 +114,18 @@ def test_a_download_goes_on_where_it_broke_off(fault: Fault, requests: int) -> N
         assert received <= len(CONTENT) + 1_000_000
 
 
+def test_another_range_than_was_asked_for_is_an_answer_of_its_status() -> None:
+    async def scenario() -> None:
+        answer = httpx.Response(206, headers={"content-range": "bytes 5-6/7"}, stream=PiecesBody([b"nt"]))
+        client, _ = scripted_client([httpx.Response(200, stream=PiecesBody([b"con"])), answer])
+        async with client:
+            with pytest.raises(RegistryError) as caught:
+                await read_blob(client, REPOSITORY, SMALL)
+        assert caught.value.status == 206
+
+    asyncio.run(scenario())
+
+
 def test_the_rest_is_asked_for_by_its_first_byte() -> None:
     with served(TruncateBody(after=1_000_000, times=1)) as server:
         run(whole, server)
@@ -148,11 +161,35 @@ def test_a_download_may_break_off_often_while_it_gets_on() -> None:
             body = PiecesBody([content[:PROGRESS]], httpx.ReadError("reset"))
             return httpx.Response(206 if start else 200, headers=headers if start else {}, stream=body)
 
-        client, _ = scripted_client(answer)
+        time = FakeTime()
+        client, _ = scripted_client(answer, time=time)
         async with client:
             assert await read_blob(client, REPOSITORY, blob_of(content)) == content
         assert asked[:3] == ["", f"bytes={PROGRESS}-", f"bytes={2 * PROGRESS}-"]
         assert len(asked) == 20
+        assert time.sleeps == [0.1] * 19
+        assert PROGRESS == 1 << 20
+
+    asyncio.run(scenario())
+
+
+def test_progress_that_was_made_once_does_not_count_again() -> None:
+    """A download that stands still after a mebibyte is given up like any other."""
+
+    async def scenario() -> None:
+        content = bytes(2 * PROGRESS)
+
+        def answer(request: httpx.Request) -> Reply:
+            if "range" not in request.headers:
+                return httpx.Response(200, stream=PiecesBody([content[:PROGRESS]], httpx.ReadError("reset")))
+            headers = {"content-range": f"bytes {PROGRESS}-{2 * PROGRESS - 1}/{2 * PROGRESS}"}
+            return httpx.Response(206, headers=headers, stream=PiecesBody([], httpx.ReadError("reset")))
+
+        client, transport = scripted_client(answer)
+        async with client:
+            with pytest.raises(RegistryError, match="broke off"):
+                await read_blob(client, REPOSITORY, blob_of(content))
+        assert len(transport.requests) == 5
 
     asyncio.run(scenario())
 
@@ -177,6 +214,28 @@ def test_a_download_that_does_not_get_on_is_given_up() -> None:
         )
         assert len(transport.requests) == 5
         assert time.sleeps == [0.1, 0.2, 0.4, 0.8]
+
+    asyncio.run(scenario())
+
+
+def test_a_body_that_ends_too_early_without_an_error_says_how_far_it_came() -> None:
+    """No length was announced, so that nothing else tells."""
+
+    async def scenario() -> None:
+        def answer(request: httpx.Request) -> Reply:
+            if "range" in request.headers:
+                return httpx.Response(206, headers={"content-range": "bytes 3-6/7"}, stream=PiecesBody([]))
+            return httpx.Response(200, stream=PiecesBody([b"con"]))
+
+        client, transport = scripted_client(answer)
+        async with client:
+            with pytest.raises(RegistryError) as caught:
+                await read_blob(client, REPOSITORY, SMALL)
+        assert str(caught.value) == (
+            f"GET {WHERE}: the answer from https://r.example broke off (the body ended after 3 of 7 bytes); "
+            "check that the registry runs there, its name, the network and the proxy"
+        )
+        assert len(transport.requests) == 5
 
     asyncio.run(scenario())
 
@@ -282,6 +341,21 @@ def test_headers_that_contradict_the_descriptor_are_an_error(
     asyncio.run(scenario())
 
 
+def test_an_answer_that_contradicts_the_descriptor_is_not_kept_open() -> None:
+    """Its slot is free for others at once."""
+
+    async def scenario() -> None:
+        body = PiecesBody([b"content!"])
+        settings = HostSettings(registry="r.example", concurrent_requests=1)
+        client, _ = scripted_client([httpx.Response(200, headers={"content-length": "8"}, stream=body)], settings)
+        async with client:
+            with pytest.raises(ContentError):
+                await read_blob(client, REPOSITORY, SMALL)
+            assert body.closed
+
+    asyncio.run(scenario())
+
+
 def test_a_range_that_begins_too_early_is_skipped_to_where_it_is_wanted() -> None:
     async def scenario() -> None:
         client, _ = scripted_client(
@@ -290,8 +364,30 @@ def test_a_range_that_begins_too_early_is_skipped_to_where_it_is_wanted() -> Non
                 httpx.Response(206, headers={"content-range": "bytes 1-6/*"}, stream=PiecesBody([b"on", b"tent"])),
             ]
         )
+        async with client, client.get_blob(REPOSITORY, SMALL) as pieces:
+            assert [bytes(piece) async for piece in pieces] == [b"con", b"tent"]
+
+    asyncio.run(scenario())
+
+
+def test_a_source_that_breaks_off_for_good_gives_way_to_the_next() -> None:
+    """What came from the first one is not asked for again."""
+
+    async def scenario() -> None:
+        def answer(request: httpx.Request) -> Reply:
+            begun = "range" in request.headers
+            if request.url.host == "r.example":
+                headers = {"content-range": "bytes 3-6/7"} if begun else {}
+                body = PiecesBody([] if begun else [b"con"], httpx.ReadError("reset"))
+                return httpx.Response(206 if begun else 200, headers=headers, stream=body)
+            return httpx.Response(206, headers={"content-range": "bytes 3-6/7"}, stream=PiecesBody([b"tent"]))
+
+        client, transport = scripted_client(answer)
+        elsewhere = msgspec.structs.replace(SMALL, urls=("https://one.example/l",))
         async with client:
-            assert await read_blob(client, REPOSITORY, SMALL) == b"content"
+            assert await read_blob(client, REPOSITORY, elsewhere) == b"content"
+        assert [request.url.host for request in transport.requests] == ["r.example"] * 5 + ["one.example"]
+        assert transport.requests[-1].headers["range"] == "bytes=3-"
 
     asyncio.run(scenario())
 
@@ -355,7 +451,10 @@ def test_content_that_the_descriptor_carries_is_not_fetched() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("data", ["not base64!", base64.b64encode(b"something else").decode()])
+@pytest.mark.parametrize(
+    "data",
+    ["not base64!", base64.b64encode(b"something else").decode(), base64.b64encode(b"content").decode() + "\n"],
+)
 def test_content_that_is_carried_wrongly_is_fetched(data: str) -> None:
     async def scenario() -> None:
         client, _ = scripted_client([httpx.Response(200, stream=PiecesBody([b"content"]))])
@@ -421,6 +520,87 @@ def test_the_size_is_found_although_head_does_not_tell(fault: Fault, *, ignored_
         server.store.add_blob("team/app", b"content")
         run(scenario, server)
         assert server.requests.count("GET") > 0
+
+
+def head_blob(
+    *answers: httpx.Response, settings: HostSettings | None = None
+) -> tuple[int | None, list[tuple[str, str | None]]]:
+    """Return the size of a blob as a registry with these answers tells it, and each request: its method and range."""
+
+    async def scenario() -> tuple[int | None, list[tuple[str, str | None]]]:
+        client, transport = scripted_client(answers, *([settings] if settings else []))
+        async with client:
+            size = await client.head_blob(REPOSITORY, SMALL.digest)
+        return size, [(request.method, request.headers.get("range")) for request in transport.requests]
+
+    return asyncio.run(scenario())
+
+
+PROBE = ("GET", "bytes=0-0")
+
+
+def test_the_size_of_a_blob_costs_one_request_without_a_body() -> None:
+    """A registry that tells the length is not asked again."""
+    assert head_blob(httpx.Response(200, headers={"content-length": "7"})) == (7, [("HEAD", None)])
+
+
+def test_a_blob_that_is_absent_has_no_size() -> None:
+    """HEAD tells, and GET where that does not."""
+    assert head_blob(httpx.Response(404)) == (None, [("HEAD", None)])
+    assert head_blob(httpx.Response(405), httpx.Response(404)) == (None, [("HEAD", None), PROBE])
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 501])
+def test_the_size_is_asked_for_by_get_where_head_is_refused(status: int) -> None:
+    """Whatever length the refusal has itself."""
+    refusal = httpx.Response(status, headers={"content-length": "99"})
+    answer = httpx.Response(206, headers={"content-range": "bytes 0-0/7"}, stream=PiecesBody([b"c"]))
+    assert head_blob(refusal, answer) == (7, [("HEAD", None), PROBE])
+
+
+def test_a_registry_that_must_not_be_asked_by_head_is_asked_by_get_at_once() -> None:
+    """`disableHead` holds for blobs, too."""
+    settings = HostSettings(registry="r.example", disable_head=True)
+    answer = httpx.Response(206, headers={"content-range": "bytes 0-0/7"}, stream=PiecesBody([b"c"]))
+    assert head_blob(answer, settings=settings) == (7, [PROBE])
+
+
+def test_an_empty_blob_has_no_first_byte() -> None:
+    """That answer tells the size as well as any."""
+    assert head_blob(httpx.Response(405), httpx.Response(416, headers={"content-range": "bytes */0"}))[0] == 0
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-range": "bytes 0-0/*"}, {"content-range": "bytes 0-0/7/9"}])
+def test_a_range_that_does_not_tell_the_whole_is_no_size(headers: dict[str, str]) -> None:
+    with pytest.raises(RegistryError) as caught:
+        head_blob(httpx.Response(405), httpx.Response(206, headers=headers, stream=PiecesBody([b"c"])))
+    assert str(caught.value) == f"GET {WHERE}: the answer does not say how large the blob is"
+
+
+def test_a_refused_question_for_a_size_says_what_was_asked() -> None:
+    with pytest.raises(RegistryError) as caught:
+        head_blob(httpx.Response(410))
+    assert str(caught.value).startswith(f"HEAD {WHERE}: ")
+
+
+def test_a_token_for_a_blob_is_one_to_pull_from_its_repository() -> None:
+    """No more is asked for, even where the challenge names nothing."""
+
+    def answer(request: httpx.Request) -> Reply:
+        if request.url.path == "/token":
+            return httpx.Response(200, json={"token": "t"})
+        if "authorization" not in request.headers:
+            return httpx.Response(401, headers={"www-authenticate": 'Bearer realm="https://r.example/token"'})
+        return httpx.Response(200, headers={"content-length": "7"})
+
+    async def scenario() -> None:
+        client, transport = scripted_client(answer)
+        async with client:
+            assert await client.head_blob(REPOSITORY, SMALL.digest) == 7
+        (token,) = (request for request in transport.requests if request.url.path == "/token")
+        assert token.url.params.get_list("scope") == ["repository:team/app:pull"]
+
+    asyncio.run(scenario())
 
 
 def test_a_size_that_nobody_tells_is_an_error() -> None:
@@ -492,10 +672,11 @@ def test_large_pieces_are_hashed_beside_the_event_loop_and_small_ones_in_it(monk
     monkeypatch.setattr(Digest, "hasher", hasher)
 
     async def scenario() -> None:
-        content = bytes(4 * 1024 * 1024 + 10)
-        client, _ = scripted_client([httpx.Response(200, stream=PiecesBody([content[:10], content[10:]]))])
+        sizes = [10, 128 * 1024 - 1, 128 * 1024, 4 * 1024 * 1024]
+        body = PiecesBody([bytes(size) for size in sizes])
+        client, _ = scripted_client([httpx.Response(200, stream=body)])
         async with client:
-            assert await read_blob(client, REPOSITORY, blob_of(content)) == content
+            assert len(await read_blob(client, REPOSITORY, blob_of(bytes(sum(sizes))))) == sum(sizes)
 
     asyncio.run(scenario())
-    assert threads == {10: True, 4 * 1024 * 1024: False}
+    assert threads == {10: True, 128 * 1024 - 1: True, 128 * 1024: False, 4 * 1024 * 1024: False}

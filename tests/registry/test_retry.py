@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transship_registry.http.retry import CAP_S, LONGEST_WAIT_S, TRIES, Failure, GiveUp, RetryIn, decide, is_transient
+from transship_registry.http.retry import (
+    CAP_S,
+    LONGEST_WAIT_S,
+    THROTTLED,
+    TRIES,
+    Failure,
+    GiveUp,
+    RetryIn,
+    decide,
+    is_transient,
+)
 
 
 @pytest.mark.parametrize("status", [None, 408, 425, 429, 500, 502, 503, 504, 599])
@@ -15,6 +25,22 @@ def test_what_may_pass_is_tried_again(status: int | None) -> None:
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 409, 412, 413, 416, 501, 505])
 def test_what_will_not_change_is_not_tried_again(status: int) -> None:
     assert decide(Failure(status), 1, 0.5) == GiveUp()
+
+
+def test_a_status_beyond_those_of_servers_is_not_tried_again() -> None:
+    """Nobody knows what it means."""
+    assert not is_transient(Failure(600))
+
+
+def test_two_answers_ask_the_whole_client_to_slow_down() -> None:
+    """Too many requests, and out of order for now."""
+    assert set(THROTTLED) == {429, 503}
+
+
+def test_ten_minutes_are_waited_for_and_no_more() -> None:
+    """A registry that asks for more may be asked by the next run."""
+    assert decide(Failure(429, 600.0), 1, 0.0) == RetryIn(600.0)
+    assert decide(Failure(429, 600.5), 1, 0.0) == GiveUp(asked_s=600.5)
 
 
 def test_a_lasting_failure_is_not_tried_again_whatever_its_status() -> None:

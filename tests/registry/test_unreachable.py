@@ -590,6 +590,54 @@ def test_a_slow_host_that_goes_on_answering_is_not_told_of(caplog: pytest.LogCap
     assert notices(caplog) == ["waiting for r.example:443: no answer for 10 s"]
 
 
+def test_what_is_waited_for_is_known_at_any_time() -> None:
+    """Who has sent a request and has no answer waits, and so does whoever has the next turn at a silent host."""
+
+    async def scenario() -> None:
+        time, asker = FakeTime(), object()
+        address = Address("r.example:443", time.timing, 5, 0.0)
+        seen = [address.awaited_s]
+        with address.awaited():
+            time.pass_by(7)
+            seen.append(address.awaited_s)
+        seen.append(address.awaited_s)
+        address.note_silence(asker, address.answers)
+        await address.line_up(asker)
+        seen.append(address.awaited_s)
+        address.note_answer()
+        address.leave(asker)
+        seen.append(address.awaited_s)
+        assert seen == [None, 7, None, pytest.approx(7 + sum(time.sleeps)), None]
+        assert sum(time.sleeps) > 0
+
+    asyncio.run(scenario())
+
+
+def test_the_hosts_that_are_waited_for_are_named_the_longest_first() -> None:
+    """As their addresses are called in messages; one that has answered is not among them."""
+
+    async def scenario() -> None:
+        time, answer = FakeTime(), asyncio.Event()
+
+        async def reply(request: httpx.Request) -> httpx.Response:
+            if request.url.host != "quick.example":
+                await answer.wait()
+            return httpx.Response(404)
+
+        client, _ = scripted_client(reply, time=time)
+        async with client, asyncio.TaskGroup() as group:
+            for name in ("a.example", "quick.example", "b.example"):
+                group.create_task(client.head_manifest(Reference.parse(f"{name}/app:v1")))
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                time.pass_by(5)
+            assert list(client.awaited) == [("a.example:443", 15), ("b.example:443", 5)]
+            answer.set()
+        assert list(client.awaited) == []
+
+    asyncio.run(scenario())
+
+
 def test_a_host_that_asks_for_a_long_pause_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "transship_registry")
 

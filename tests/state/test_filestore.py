@@ -78,6 +78,18 @@ def test_a_record_says_that_it_was_found_and_else_nothing(tmp_path: Path) -> Non
     assert [each.origin for each in read.records] == [Origin.APPLIED, Origin.FOUND]
 
 
+def test_a_record_may_say_that_it_was_applied(tmp_path: Path) -> None:
+    """An editor or a later version may write out what this one leaves out."""
+    store = FileStore(tmp_path / "state.json")
+    store.write(STATE.with_records([record("dst.io/a:1")], "2"))
+    document = json.loads(store.path.read_text())
+    document["records"][0]["origin"] = "applied"
+    store.path.write_text(json.dumps(document))
+    state = store.read()
+    assert state is not None
+    assert state.records == (record("dst.io/a:1"),)
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
 def test_a_state_keeps_the_mode_that_its_owner_gave_it(tmp_path: Path, mode: int) -> None:
     """A new one is its owner's alone; others may read it once that was allowed, and its backup as before."""
@@ -98,6 +110,14 @@ def test_a_record_replaces_that_of_the_same_target_and_the_serial_grows() -> Non
         ("dst.io/a:1", Digest.of(b"one")),
         ("dst.io/b:1", Digest.of(b"two")),
     ]
+
+
+def test_a_new_record_takes_the_place_of_no_other() -> None:
+    """Before, between and behind those that are known."""
+    state = STATE.with_records([record("dst.io/b:1"), record("dst.io/d:1")], "2")
+    for name in "ace":
+        state = state.with_records([record(f"dst.io/{name}:1")], "2")
+    assert [str(each.target) for each in state.records] == [f"dst.io/{name}:1" for name in "abcde"]
 
 
 @pytest.mark.parametrize("tool_version", ["2", '\n  "records": [], ü'])
@@ -129,6 +149,12 @@ def test_a_state_that_somebody_edited_is_put_in_order(tmp_path: Path) -> None:
         record("dst.io/a:1"),
         record("dst.io/b:1", b"three"),
     )
+
+
+def test_of_two_neighbours_of_one_target_the_last_one_counts() -> None:
+    """Though they are in order."""
+    twice = msgspec.structs.replace(STATE, records=(record("dst.io/a:1"), record("dst.io/a:1", b"two")))
+    assert twice.in_order().records == (record("dst.io/a:1", b"two"),)
 
 
 def test_the_previous_state_is_kept_as_backup(tmp_path: Path) -> None:
@@ -176,6 +202,17 @@ def test_a_broken_state_is_told_and_not_overwritten(tmp_path: Path, content: str
         FileStore(path).read()
     assert str(caught.value).startswith(f"{path}: {message}")
     assert path.read_text() == content
+
+
+def test_a_broken_state_says_where_the_previous_one_is(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("")
+    with pytest.raises(StateError) as caught:
+        FileStore(path).read()
+    assert str(caught.value) == (
+        f"{path}: this is no state file that transship can read: Input data was truncated; "
+        "the previous one may be in state.json.backup"
+    )
 
 
 def test_a_bad_digest_in_the_state_names_its_place(tmp_path: Path) -> None:

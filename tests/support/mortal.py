@@ -51,9 +51,9 @@ class MortalDisk(Disk):
         super().make_folder(path)
 
     @override
-    def create(self, path: str, mode: int) -> int:
+    def create(self, path: str) -> int:
         self._life.step()
-        return super().create(path, mode)
+        return super().create(path)
 
     @override
     def write(self, descriptor: int, data: bytes) -> None:

@@ -132,6 +132,7 @@ class _HostReader:
             concurrent_requests=max(creds.whole("reqConcurrent"), 0),
             hub_api=self._hub_api(creds),
             patience=read_patience(creds, self.patience),
+            credential_source=_source(creds),
         )
         self._check_pairs(creds)
         return replace(settings, helper=_helper(creds, settings.endpoint))
@@ -206,6 +207,15 @@ class _HostReader:
             host = url.removeprefix(_PLAIN_HTTP).partition("/")[0]
             if name := self._checked(host, registry.where("url"), registry.at("url")):
                 yield name
+
+
+def _source(creds: Section) -> str:
+    """Return where the login stands; of settings in several places, where its secret does."""
+    key = next((key for key in ("token", "pass", "credHelper", "user") if creds.text(key)), None)
+    if key is None:
+        return ""
+    mark, path = creds.where(key), creds.at(key).rpartition(".")[0]
+    return f"{path} ({mark.file}:{mark.line})"
 
 
 def _helper(creds: Section, endpoint: str) -> HelperSettings | None:

@@ -71,7 +71,7 @@ class Lister:
                 try:
                     return await self._list_scope(entry, entry.scope)
                 except TransshipError as error:
-                    return Listing(troubles=(Trouble(entry.name, _where(entry.scope), str(error)),))
+                    return Listing(troubles=(Trouble(entry.name, scope_name(entry.scope), str(error)),))
 
     async def _list_scope(self, entry: Entry, scope: Scope) -> Listing:
         match scope:
@@ -169,7 +169,7 @@ def _named(entry: Entry, warnings: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{entry.name}: {warning}" for warning in warnings if warning)
 
 
-def _where(scope: Scope) -> str:
+def scope_name(scope: Scope) -> str:
     return scope.source if isinstance(scope, RegistryScope) else str(scope.source)
 
 

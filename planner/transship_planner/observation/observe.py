@@ -7,19 +7,21 @@ What cannot be answered becomes a trouble of its entry and does not stop the oth
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from transship_planner.asking import for_each
-from transship_planner.desired import Comparison, Desired
+from transship_planner.desired import Comparison, Desired, Entry
 from transship_planner.observation.dating import Dates
 from transship_planner.observation.fetching import Fetcher
-from transship_planner.observation.listing import Lister, joined
+from transship_planner.observation.headway import Headway
+from transship_planner.observation.listing import Lister, joined, scope_name
 from transship_planner.observation.observed import Observed, Policy, Restraint, Selected, Sighting, Trouble, Wish
 from transship_planner.observation.quotas import look_at_quotas
 from transship_planner.observation.reading import OnceReader
 from transship_planner.observation.sighting import Looker
 from transship_planner.places import Places
-from transship_planner.plans.plan import Action
+from transship_planner.plans.plan import Action, Problem
 from transship_planner.plans.rivals import settle_names
 from transship_registry.digest import Digest
 from transship_registry.manifest import Manifest
@@ -38,6 +40,7 @@ async def observe(
     policies: Sequence[Policy] = (),
     unrecorded: Callable[[Reference], bool] | None = None,
     once: OnceReader | None = None,
+    headway: Headway | None = None,
 ) -> Observed:
     """Look at everything the configuration names.
 
@@ -45,20 +48,23 @@ async def observe(
     is fetched unless a platform has to be selected: that is enough to tell *that* something differs. What one of the
     `policies` restrains is not fetched either, since it will not be copied. Targets of which the configuration only
     wants that they exist are compared once, too, when a state is kept that has them `unrecorded`. With `once` the
-    answers are there for others to ask again.
+    answers are there for others to ask again; `headway` says meanwhile what is still to be looked at.
     """
+    headway = headway or Headway()
+    each = headway.each
     once, places, dates = once or OnceReader(reader), Places(desired.hosts), Dates(reader.inventory)
     manifests = dict[Digest, Manifest]()
     looker = Looker(reader, once, places, dates, manifests)
-    listed = joined(await for_each(desired.entries, Lister(once, places, dates, missing=missing).list_entry))
+    listed = joined(await each(desired.entries, _entry, Lister(once, places, dates, missing=missing).list_entry))
     troubles = list(listed.troubles)
-    sightings = _seen(await for_each(listed.wishes, looker.sight), troubles)
-    sightings, contradictions = settle_names([_restrained(each, policies) for each in sightings], places)
+    sightings = _seen(await each(listed.wishes, _wish, looker.sight), troubles)
+    sightings, contradictions = settle_names([_restrained(found, policies) for found in sightings], places)
     troubles += contradictions
-    sightings = _seen(await for_each(sightings, lambda each: looker.look_into(each, contents=contents)), troubles)
+    look_into = partial(looker.look_into, contents=contents)
+    sightings = _seen(await each(sightings, _sighting, look_into), troubles)
     if contents:
-        sightings = _seen(await for_each(sightings, Fetcher(once, manifests).fetch), troubles)
-    coming = (each for each in sightings if contents and (each.is_changing or each.needs_refresh))
+        sightings = _seen(await each(sightings, _sighting, Fetcher(once, manifests).fetch), troubles)
+    coming = (found for found in sightings if contents and (found.is_changing or found.needs_refresh))
     return Observed(
         sightings=tuple(sightings),
         existing=listed.existing,
@@ -67,8 +73,20 @@ async def observe(
         warnings=(*listed.warnings, *dates.warnings.values(), *_remarks(sightings)),
         told=dates.digests,
         quotas=await look_at_quotas(coming, reader),
-        confirmed=await _confirmed(looker, (*listed.existing, *_only_there(sightings)), unrecorded),
+        confirmed=await _confirmed(looker, (*listed.existing, *_only_there(sightings)), unrecorded, headway),
     )
+
+
+def _entry(entry: Entry) -> Problem:
+    return Problem(entry=entry.name, reference=scope_name(entry.scope), message="", line=entry.mark.line)
+
+
+def _wish(wish: Wish) -> Problem:
+    return Problem(entry=wish.entry.name, reference=str(wish.target), message="", line=wish.entry.mark.line)
+
+
+def _sighting(sighting: Sighting) -> Problem:
+    return _wish(sighting.wish)
 
 
 async def restraint_of(wish: Wish, reader: CatalogueReader, policies: Sequence[Policy]) -> Restraint | Trouble | None:
@@ -93,10 +111,10 @@ def _only_there(sightings: Iterable[Sighting]) -> Iterator[Wish]:
 
 
 async def _confirmed(
-    looker: Looker, existing: Iterable[Wish], unrecorded: Callable[[Reference], bool] | None
+    looker: Looker, existing: Iterable[Wish], unrecorded: Callable[[Reference], bool] | None, headway: Headway
 ) -> tuple[Sighting, ...]:
     wishes = [wish for wish in existing if unrecorded is not None and unrecorded(wish.target)]
-    return tuple(each for each in await for_each(wishes, looker.confirm) if each is not None)
+    return tuple(each for each in await headway.each(wishes, _wish, looker.confirm) if each is not None)
 
 
 def _seen(found: Iterable[Sighting | Trouble], troubles: list[Trouble]) -> list[Sighting]:

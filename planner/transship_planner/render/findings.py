@@ -7,6 +7,7 @@ from transship_planner.drift import Drift
 from transship_planner.plans.plan import Action, Change, Plan
 from transship_planner.records import Moves, told
 from transship_planner.render import wording
+from transship_planner.render.causes import as_causes, causes
 from transship_planner.render.lifecycles import as_lifecycles, lifecycle_table
 
 NO_MOVES: Final = Moves()
@@ -22,7 +23,7 @@ def render_findings(plan: Plan, moves: Moves = NO_MOVES) -> str:
     lines += map(_overwritten_line, moves.overwritten)
     if plan.lifecycles:
         lines += [lifecycle_table(plan.lifecycles), ""]
-    lines += [f"problem: {wording.problem(problem)}" for problem in plan.problems]
+    lines += [f"problem: {cause}" for cause in causes(plan.problems)]
     lines += [f"warning: {warning}" for warning in plan.warnings]
     lines.append(_verdict(plan, moves))
     return "\n".join(lines) + "\n"
@@ -39,7 +40,10 @@ def _frozen(drift: Drift) -> str:
 
 
 def as_findings(plan: Plan, moves: Moves = NO_MOVES) -> dict[str, Any]:
-    """Return the same as plain data: `in_sync`, `unchanged`, `differences`, `problems`, `warnings`, `lifecycles`."""
+    """Return the same as plain data: `in_sync`, `unchanged`, `differences`, `problems`, `warnings`, `lifecycles`.
+
+    `causes` are the problems that say the same, with how many those are.
+    """
     return {
         "in_sync": _in_sync(plan, moves) if _is_any_compared(plan) or not _in_sync(plan, moves) else None,
         "unchanged": plan.unchanged.count - moves.miscounted,
@@ -56,6 +60,7 @@ def as_findings(plan: Plan, moves: Moves = NO_MOVES) -> dict[str, Any]:
             }
             for problem in plan.problems
         ],
+        "causes": as_causes(plan.problems),
         "warnings": list(plan.warnings),
         "lifecycles": as_lifecycles(plan.lifecycles),
     }
@@ -136,7 +141,7 @@ def _verdict(plan: Plan, moves: Moves) -> str:
         return f"In sync: {wording.plural(unchanged, 'tag')} as the configuration wants{aside}."
     parts = [f"{unchanged} in sync", *restrained]
     if plan.problems:
-        parts.append(wording.plural(len(plan.problems), "problem"))
+        parts.append(wording.plural(len(causes(plan.problems)), "problem"))
     if plan.pending or plan.count(Action.BLOCKED) or moves.overwritten:
         return f"Out of sync: {', '.join((wording.plural(len(plan.pending), 'tag') + ' to change', *parts))}."
     return f"Cannot tell: {', '.join(parts)}."

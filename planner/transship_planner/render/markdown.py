@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from transship_planner.plans.plan import Change, Plan
 from transship_planner.render import wording
+from transship_planner.render.causes import Cause, causes
 from transship_planner.render.lifecycles import lifecycle_counts, lifecycle_table
 from transship_planner.render.markup import cell, code
 from transship_planner.render.remarks import Remark, remarks
@@ -19,13 +20,11 @@ def render_markdown(plan: Plan, *, digest: str = "") -> str:
 
 
 def _blocks(plan: Plan, digest: str) -> Iterator[str]:
-    yield f"### {wording.summary(plan)}"
+    found = causes(plan.problems)
+    yield f"### {wording.summary(plan, problems=len(found))}"
     yield from filter(None, (wording.cost(plan), wording.unrecorded(plan)))
-    if plan.problems:
-        yield "\n".join(
-            f"- **problem** {code(found.reference)} ({wording.place(found.entry, found.line)}): {cell(found.message)}"
-            for found in plan.problems
-        )
+    if found:
+        yield "\n".join(map(_problem, found))
     changes = wording.by_name(plan.changes)
     if changes:
         yield tabulate([_row(change) for change in changes], headers=_HEADERS, tablefmt="github")
@@ -44,6 +43,13 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
         yield "\n".join(f"- warning: {cell(warning)}" for warning in plan.warnings)
     if digest:
         yield f"Plan digest: `{digest}`"
+
+
+def _problem(cause: Cause) -> str:
+    found, *others = cause.problems
+    if others:
+        return f"- **problem** {cell(str(cause))}"
+    return f"- **problem** {code(found.reference)} ({wording.place(found.entry, found.line)}): {cell(found.message)}"
 
 
 def _row(change: Change) -> tuple[str, ...]:

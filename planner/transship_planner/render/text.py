@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from transship_planner.plans.plan import Change, Plan
 from transship_planner.render import wording
+from transship_planner.render.causes import causes
 from transship_planner.render.lifecycles import lifecycle_table
 from transship_planner.render.remarks import Remark, remarks
 
@@ -26,11 +27,11 @@ def _blocks(plan: Plan, digest: str) -> Iterator[str]:
     yield from _remarks(remarks(plan))
     if plan.lifecycles:
         yield lifecycle_table(plan.lifecycles) + "\n"
-    yield from (f"problem: {wording.problem(problem)}" for problem in plan.problems)
+    yield from (f"problem: {cause}" for cause in causes(plan.problems))
     yield from (f"warning: {warning}" for warning in plan.warnings)
     if not plan.changes and not plan.problems:
         yield "No changes. The targets are as the configuration wants them."
-    yield wording.summary(plan)
+    yield wording.summary(plan, problems=len(causes(plan.problems)))
     yield from filter(None, (wording.cost(plan), wording.unrecorded(plan)))
     if digest:
         yield f"Plan digest: {digest}"

@@ -96,12 +96,12 @@ def difference(found: Difference) -> str:
     return f"{line}: {values}" if values else line
 
 
-def summary(plan: Plan) -> str:
-    """Return the closing sentence: counts of changes and of what stays."""
+def summary(plan: Plan, *, problems: int) -> str:
+    """Return the closing sentence: counts of changes, of what stays, and of the problems as they are shown."""
     counts = [f"{count} {words}" for action, words in _COUNTED.items() if (count := plan.count(action))]
     counts.append(f"{plan.unchanged.count} unchanged")
-    if plan.problems:
-        counts.append(f"{plural(len(plan.problems), 'problem')}")
+    if problems:
+        counts.append(plural(problems, "problem"))
     return "Plan: " + ", ".join(counts) + "."
 
 

@@ -115,6 +115,12 @@ class HttpRegistry:
         """What the registries warned of, once each."""
         return tuple(warning for host in self._hosts.values() for warning in host.counters.warnings)
 
+    @property
+    def awaited(self) -> tuple[tuple[str, float], ...]:
+        """The addresses that are waited for, and for how many seconds nothing has come from them; the longest first."""
+        found = (each for host in self._hosts.values() for each in host.exchange.awaited)
+        return tuple(sorted(found, key=lambda each: (-each[1], each[0])))
+
     def rate_limit(self, registry: str) -> Quota | None:
         """Return the quota as the registry last stated it; None when it never did."""
         host = self._hosts.get(registry)

@@ -83,7 +83,7 @@ async def _probe(source: Source) -> int | None:
 def _whole_size(response: httpx.Response) -> int | None:
     if response.status_code == 200:
         return read_number(response.headers.get("content-length", ""))
-    return read_number(response.headers.get("content-range", "").rpartition("/")[2])
+    return read_number(response.headers.get("content-range", "").partition("/")[2])
 
 
 @asynccontextmanager

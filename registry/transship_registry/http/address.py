@@ -63,6 +63,12 @@ class Address:
         """Whether more than one request was not answered, so that none of them alone is at fault."""
         return len(self._askers) > 1
 
+    @property
+    def awaited_s(self) -> float | None:
+        """For how many seconds those who wait have had no answer; None when nobody waits for one."""
+        is_awaited = self._waiting > 0 or self._turn is not None
+        return self._silent_s if is_awaited and self._silent_since is not None else None
+
     def admits(self, asker: object) -> bool:
         """Whether a request may be sent now."""
         return not self._silent_turns or self._given_up is not None or self._turn is asker

@@ -90,9 +90,12 @@ def said(error: httpx.TransportError) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield what led to an error, each once: an error that is raised again while it is handled leads to itself."""
+    seen: set[int] = set()
     cause: BaseException | None = error
-    while cause is not None:
+    while cause is not None and id(cause) not in seen:
         yield cause
+        seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__
 
 

@@ -1,7 +1,7 @@
 """One request to a registry and its answer: with authentication, redirects, retries and limits."""
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, Failure, Re
 from transship_registry.http.sender import REDIRECT_LIMIT, Sender, broken_off
 from transship_registry.http.timing import Timing
 from transship_registry.login.auth import TOKEN_BODY_LIMIT
-from transship_registry.login.logins import Login, Logins, Visit
+from transship_registry.login.logins import Login, Logins, Send, Visit
 
 __all__ = ["REDIRECT_LIMIT", "Answer", "Call", "Exchange", "Held"]
 
@@ -75,6 +75,11 @@ class Exchange:
     async def fetch(self, call: Call) -> Answer:
         """Make a call and read its answer whole; raises `RegistryError`, and `ContentError` above the call's limit."""
         return await self._persist(call, lambda: self._attempt_whole(call))
+
+    @property
+    def awaited(self) -> Iterator[tuple[str, float]]:
+        """The addresses that are waited for, and for how many seconds nothing has come from them."""
+        return self._sender.awaited
 
     def upload(self) -> AbstractAsyncContextManager[None]:
         """Hold one slot for all the requests of an upload and of the download that feeds it."""
@@ -152,7 +157,7 @@ class Exchange:
 
         visit = call.visit or Visit()
         authorization = await visit.begin(login, call.scopes, send)
-        held = await self._sender.send(call, authorization, login.auth.advice)
+        held = await self._show(call, authorization, login, send)
         for _ in range(_LOGIN_LIMIT):
             status = held.response.status_code
             if status != 401 or not self._sender.is_own(held.response.request.url):
@@ -165,13 +170,20 @@ class Exchange:
                 raise self._refused(call, challenge, login)
             if call.streams:
                 return Held(challenge, self._limiter, held.slot, held.login_advice)
+            held = await self._show(call, authorization, login, send)
+        return held
+
+    async def _show(self, call: Call, authorization: str | None, login: Login, send: Send) -> Held:
+        async with login.trial(authorization, call.scopes, send):
             held = await self._sender.send(call, authorization, login.auth.advice)
+            login.auth.judge(held.response, call.scopes)
         return held
 
     async def _fetch_token(self, call: Call, request: httpx.Request) -> httpx.Response:
-        """Send a request for a token, again if need be; its answer is read whole, whatever its status."""
+        """Send a request of a handshake, again if need be; its answer is read whole, whatever its status."""
+        is_root = self._sender.is_own(request.url) and request.url.path == "/v2/"
         token_call = Call(
-            attempted=f"{request.method} token",
+            attempted="GET root" if is_root else f"{request.method} token",
             method=request.method,
             url=request.url,
             reference=f"from {printable(request.url)} for {call.reference}",

@@ -1,7 +1,7 @@
 """One attempt of a request: its turn and slot, the redirects it follows, and what an address that is silent means."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Final
@@ -95,6 +95,13 @@ class Sender:
                 name = f"{registry} ({name})"
             address = self._addresses[key] = Address(name, self._timing, self._tries, self._outage_s)
         return address
+
+    @property
+    def awaited(self) -> Iterator[tuple[str, float]]:
+        """The addresses that are waited for, and for how many seconds nothing has come from them."""
+        for address in self._addresses.values():
+            if (silent_s := address.awaited_s) is not None:
+                yield address.name, silent_s
 
     async def ask_for_a_sign(self, call: Call, address: Address) -> None:
         """Ask for the root, which every registry answers somehow, to learn whether a request alone is at fault."""

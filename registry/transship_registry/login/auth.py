@@ -37,6 +37,7 @@ _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 # ACR 400 (containerd, core/remotes/docker/authorizer.go).
 _POST_REFUSED = frozenset({400, 401, 404, 405})
 _POST_UNKNOWN = frozenset({404, 405})
+_LOGIN_REFUSED = frozenset({401, 403})
 
 _Exchange: TypeAlias = Generator[httpx.Request, httpx.Response, bool]
 _OwnExchange: TypeAlias = Generator[httpx.Request, httpx.Response, str | None]
@@ -90,11 +91,34 @@ class _Grant:
     password: Secret = Secret("")
 
 
+@dataclass(frozen=True, slots=True)
+class _RefusedLogin:
+    """A login that was refused; each request that would try it again fails with an error of its own."""
+
+    attempted: str
+    subject: str
+    answer: str
+    status: int
+    advice: str
+
+    @property
+    def error(self) -> AuthenticationError:
+        return AuthenticationError(self.attempted, self.subject, self.answer, status=self.status, advice=self.advice)
+
+
+_RefusedLogins: TypeAlias = dict[tuple[str, frozenset[Scope] | None], _RefusedLogin]
+"""Refused logins by place (the realm of a token service, or nothing for the host itself) and scopes (None: all)."""
+
+
 class HostAuth:
     """What is known about logging in to one origin (`scheme://host[:port]`).
 
     `credential_source` says in messages where the credential came from; `clock` counts seconds. Handshakes may run
     concurrently; running those for the same scopes one after the other saves token requests.
+
+    Accounts lock after a few refused logins: one that was refused is not tried again for the same scopes. As long as
+    the credential has let nobody in, the refusal may be about these scopes, or about the credential. Before it is shown
+    for other scopes it is therefore shown once for none, as `docker login` does; refused there, it is wrong for all.
     """
 
     def __init__(
@@ -116,6 +140,9 @@ class HostAuth:
         self._tokens: dict[frozenset[Scope], _Token] = {}
         self._accepted: set[str] = set()
         self._denied: set[frozenset[Scope]] = set()
+        self._is_proven = False
+        self._refused: _RefusedLogins = {}
+        self._examined: set[str] = set()
         self._obtained = 0
         self._refresh_tokens: dict[tuple[str, str], Secret] = {}
         self._without_post: set[str] = set()
@@ -128,6 +155,36 @@ class HostAuth:
     def note_accepted(self, authorization: str) -> None:
         """Take note that a request with this authorization was let in."""
         self._accepted.add(authorization)
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether there is a credential that has let nobody in so far; it is to be shown by one request at a time."""
+        return self._has_credential and not self._is_proven
+
+    def is_untried(self, authorization: str | None) -> bool:
+        """Whether an authorization is the password, and has let nobody in so far."""
+        return not self._is_proven and authorization is not None and authorization == self._basic_authorization()
+
+    def judge(self, response: httpx.Response, scopes: Collection[Scope]) -> None:
+        """Learn from an answer whether the password is right, if it was shown and nobody knows."""
+        shown = response.request.headers.get("Authorization")
+        if not self.is_untried(shown) or not same_origin(response.request.url, self._url):
+            return
+        if response.status_code < 400 or response.status_code == 404:
+            self._is_proven = True
+        elif _refuses_password(response):
+            self._refused["", merge_scopes(scopes)] = self._wrong_password
+
+    def check_password(self, scopes: Collection[Scope]) -> Generator[httpx.Request, httpx.Response, None]:
+        """Make sure that the password may be shown for `scopes`; a handshake that raises `AuthenticationError`."""
+        self._check_refused("", merge_scopes(scopes))
+        if not self._is_doubtful(""):
+            return
+        self._examined.add("")
+        headers = {"User-Agent": self._user_agent, "Authorization": self._basic_authorization() or ""}
+        if _refuses_password((yield httpx.Request("GET", self._url.join("/v2/"), headers=headers))):
+            self._refused["", None] = self._wrong_password
+        self._check_refused("", merge_scopes(scopes))
 
     @property
     def advice(self) -> str:
@@ -149,21 +206,28 @@ class HostAuth:
         self._tokens.clear()
         self._accepted.clear()
         self._denied.clear()
+        self._is_proven = False
+        self._refused.clear()
+        self._examined.clear()
         self._refresh_tokens.clear()
 
     def authorization(self, scopes: Collection[Scope]) -> str | None:
-        """Return the `Authorization` to send in advance; None before any challenge and when a token is needed first."""
+        """Return the `Authorization` to send in advance; None before any challenge and when a handshake is needed."""
         if isinstance(self._offer, _Basic):
-            return self._basic_authorization()
+            is_in_question = self._find_refused("", merge_scopes(scopes)) is not None or self._is_doubtful("")
+            return None if is_in_question else self._basic_authorization()
         token = self._live_token(merge_scopes(scopes))
         return token.authorization if token else None
 
     def prepare(self, scopes: Collection[Scope]) -> _Exchange:
         """Get a token in advance, once the token service is known, and save the request that would be answered 401.
 
-        Returns whether there is something to send. A refusal is not raised, for the challenge may name another service.
+        Returns whether there is something to send. A refusal of the token service is not raised, for the challenge may
+        name another one; that of a password is.
         """
         wanted = merge_scopes(scopes)
+        if isinstance(self._offer, _Basic):
+            yield from self.check_password(scopes)
         if not isinstance(self._offer, _Bearer) or self._live_token(wanted):
             return self.authorization(scopes) is not None
         try:
@@ -186,6 +250,7 @@ class HostAuth:
         sent: str | None = response.request.headers.get("Authorization")
         offer = self._offer = self._read_offer(response, scopes)
         if isinstance(offer, _Basic):
+            yield from self.check_password(scopes)
             return sent != self._basic_authorization()
         asked, wanted = merge_scopes(scopes), merge_scopes([*scopes, *offer.scopes])
         token = self._live_token(wanted)
@@ -205,6 +270,7 @@ class HostAuth:
         sent = response.request.headers.get("Authorization", "")
         offer = self._offer = self._read_offer(response, scopes)
         if isinstance(offer, _Basic):
+            yield from self.check_password(scopes)
             ready = self._basic_authorization()
             return ready if ready != sent else None
         wanted = merge_scopes([*scopes, *offer.scopes])
@@ -220,6 +286,22 @@ class HostAuth:
         offer = self._read_offer(response, scopes)
         if isinstance(offer, _Bearer):
             self._denied.add(merge_scopes([*scopes, *offer.scopes]))
+
+    @property
+    def _place(self) -> str:
+        """The host, and as whom we log in there."""
+        host = self._url.netloc.decode("ascii")
+        if not self._has_credential:
+            return host
+        return f"{host} as {self._login[0]}" if self._login else f"{host} with an identity token"
+
+    @property
+    def _correct_it(self) -> str:
+        return f"the credential is from {self._source or 'the configuration'}: correct it there"
+
+    @property
+    def _wrong_password(self) -> _RefusedLogin:
+        return _RefusedLogin("log in to", self._place, "HTTP 401 Unauthorized", 401, self._correct_it)
 
     @property
     def _has_credential(self) -> bool:
@@ -280,12 +362,17 @@ class HostAuth:
         return f"{host} ({' '.join(map(str, sorted(scopes)))})" if scopes else host
 
     def _obtain(self, offer: _Bearer, wanted: frozenset[Scope]) -> _Obtaining:
-        """Ask the token service, with what we have, from the most specific on."""
+        """Ask the token service, with what we have, from the most specific on; what was refused is not tried again."""
+        self._check_refused(offer.place, wanted)
+        yield from self._examine(offer)
+        self._check_refused(offer.place, wanted)
         refusal: RegistryError | None = None
         for grant in self._grants(offer):
             response = yield self._token_request(offer, wanted, grant)
             if response.is_success:
-                return self._read_token(offer, wanted, response)
+                token = self._read_token(offer, wanted, response)
+                self._is_proven = self._has_credential
+                return token
             post = bool(grant.refresh_token)
             if post and response.status_code in _POST_UNKNOWN:
                 self._without_post.add(str(offer.realm))
@@ -296,7 +383,43 @@ class HostAuth:
             if grant.refresh_token == self._refresh_tokens.get(offer.issuer):
                 del self._refresh_tokens[offer.issuer]
         assert refusal is not None, "the last grant is a GET, which returns or leaves its refusal"
+        if refusal.status in _LOGIN_REFUSED:
+            self._refused[offer.place, wanted] = self._refused_token(offer, refusal)
+        self._check_refused(offer.place, wanted)
         raise refusal
+
+    def _refused_token(self, offer: _Bearer, refusal: RegistryError) -> _RefusedLogin:
+        """Return what to say of a refused login: of the scopes, or of a credential that has let nobody in."""
+        if refusal.status == 401 and self.is_on_trial:
+            return _RefusedLogin("log in to", f"{self._place} at {offer.place}", refusal.answer, 401, self._correct_it)
+        assert refusal.status is not None, "a refusal of a token service has a status"
+        return _RefusedLogin(refusal.attempted, refusal.reference, refusal.answer, refusal.status, refusal.advice)
+
+    def _examine(self, offer: _Bearer) -> Generator[httpx.Request, httpx.Response, None]:
+        """Find out at a token service whether a password that was refused for some scopes is wrong."""
+        if not self._is_doubtful(offer.place) or self._login is None:
+            return
+        self._examined.add(offer.place)
+        user, password = self._login
+        response = yield self._token_request(offer, frozenset(), _Grant(user=user, password=password))
+        if response.is_success:
+            self._is_proven = True
+        elif response.status_code == 401:
+            known = next(known for (place, _), known in self._refused.items() if place == offer.place)
+            self._refused[offer.place, None] = known
+
+    def _is_doubtful(self, place: str) -> bool:
+        """Whether a credential that has let nobody in was refused here, and may be wrong for all scopes."""
+        was_refused = any(at == place and known.status == 401 for (at, _), known in self._refused.items())
+        return self.is_on_trial and was_refused and place not in self._examined
+
+    def _find_refused(self, place: str, wanted: frozenset[Scope]) -> _RefusedLogin | None:
+        return self._refused.get((place, None)) or self._refused.get((place, wanted))
+
+    def _check_refused(self, place: str, wanted: frozenset[Scope]) -> None:
+        known = self._find_refused(place, wanted)
+        if known is not None:
+            raise known.error
 
     def _grants(self, offer: _Bearer) -> Iterator[_Grant]:
         kept = self._refresh_tokens.get(offer.issuer, Secret(""))
@@ -451,6 +574,11 @@ def _parse_realm(text: str) -> httpx.URL | None:
     if port is not None and not 0 < port < 65536:
         return None
     return realm.copy_with(fragment=None)
+
+
+def _refuses_password(response: httpx.Response) -> bool:
+    challenges = parse_challenges(response.headers.get_list("WWW-Authenticate"))
+    return response.status_code == 401 and any(challenge.scheme == "basic" for challenge in challenges)
 
 
 def _basic(user: str, password: Secret) -> str:

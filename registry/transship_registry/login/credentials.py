@@ -113,11 +113,12 @@ class CredentialSources:
         if settings is None:
             return
         if settings.helper is not None:
-            yield _Candidate(f"the credential helper {settings.helper.program}", helper=settings.helper)
+            named_by = f" ({settings.credential_source})" if settings.credential_source else ""
+            yield _Candidate(f"the credential helper {settings.helper.program}{named_by}", helper=settings.helper)
         credential = settings.credential
         if credential is None:
             return
-        where = f"the configuration of {registry}"
+        where = settings.credential_source or f"the configuration of {registry}"
         if not credential.token and bool(credential.user) != bool(credential.password):
             given, missing = ("user", "pass") if credential.user else ("pass", "user")
             self._warn(f"{where}: {given} is ignored, for {missing} is missing")

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar, cast
 
 import httpx
 
+from transship_registry.errors import AuthenticationError, RegistryError
 from transship_registry.hosts import Credential, HostSettings
+from transship_registry.http.limiter import within_upload
 from transship_registry.login.auth import HostAuth
 from transship_registry.login.scopes import Scope
 
@@ -62,6 +65,8 @@ class Login:
     """What one credential has achieved at one host."""
 
     auth: HostAuth
+    _trial: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    _troubles: int = 0
     _handshakes: defaultdict[frozenset[Scope], asyncio.Lock] = field(
         default_factory=lambda: defaultdict(asyncio.Lock), repr=False
     )
@@ -71,7 +76,7 @@ class Login:
         ready = self.auth.authorization(scopes)
         if ready is not None:
             return ready
-        async with self._handshakes[scopes]:
+        async with self._handshakes[scopes], self._one_at_a_time():
             await _drive(self.auth.prepare(scopes), send)
         return self.auth.authorization(scopes)
 
@@ -85,7 +90,8 @@ class Login:
             ready = self.auth.authorization(scopes)
             if ready is not None and ready != sent:
                 return ready
-            again = await _drive(self.auth.handshake(challenge, scopes), send)
+            async with self._one_at_a_time():
+                again = await _drive(self.auth.handshake(challenge, scopes), send)
         return self.auth.authorization(scopes) if again else None
 
     async def answer_alone(
@@ -93,6 +99,46 @@ class Login:
     ) -> str | None:
         """Return what this request alone may send after another 401; see `HostAuth.handshake_alone`."""
         return await _drive(self.auth.handshake_alone(challenge, scopes, since), send)
+
+    @asynccontextmanager
+    async def trial(self, authorization: str | None, scopes: frozenset[Scope], send: Send) -> AsyncGenerator[None]:
+        """Let one request at a time show a password that has let nobody in so far.
+
+        Raises `AuthenticationError` when it was refused meanwhile.
+        """
+        if self.auth.is_untried(authorization) and not within_upload():
+            async with self._trial:
+                if self.auth.is_untried(authorization):
+                    await _drive(self.auth.check_password(scopes), send)
+                    yield
+                    return
+        yield
+
+    @asynccontextmanager
+    async def _one_at_a_time(self) -> AsyncGenerator[None]:
+        """Hold others back until it is known whether the credential is right.
+
+        What belongs to an upload holds slots that others wait for: it is not held back. Nor are those who have waited
+        in vain for a token service in trouble: they would be tried one after the other, each with all its tries.
+        """
+        troubles = self._troubles
+        if self.auth.is_on_trial and not within_upload():
+            async with self._trial:
+                if self._troubles == troubles and self.auth.is_on_trial:
+                    async with self._noting_trouble():
+                        yield
+                    return
+        yield
+
+    @asynccontextmanager
+    async def _noting_trouble(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        except AuthenticationError:
+            raise
+        except RegistryError:
+            self._troubles += 1
+            raise
 
 
 @dataclass(eq=False, slots=True)
