@@ -4,13 +4,13 @@ import asyncio
 import shlex
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
 import typer
 
 from transship.demo_images import PLATFORMS, push_image
+from transship_executor.scratch import scratch_folder
 from transship_registry.errors import TransshipError
 from transship_registry.layout import LayoutStore
 from transship_registry.reference import Reference, Repository
@@ -43,8 +43,8 @@ def run(folder: Path | None) -> int:
     if folder is not None:
         _claim(folder)
         return _Walk(folder).through()
-    with tempfile.TemporaryDirectory(prefix="transship-demo-") as temporary:
-        return _Walk(Path(temporary)).through()
+    with scratch_folder("demo") as temporary:
+        return _Walk(temporary).through()
 
 
 def _claim(folder: Path) -> None:

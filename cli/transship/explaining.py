@@ -23,6 +23,7 @@ from transship_registry.errors import InvalidReferenceError
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository, check_tag
 from transship_registry.registries import Registries
+from transship_registry.regular import open_input
 from transship_state.filestore import FileStore
 
 
@@ -75,7 +76,8 @@ def _tag_reference(text: str) -> Reference:
 def _read_tags(path: Path) -> ListTags:
     """Read tags, one a line; what begins with # is a remark."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with open_input(path) as file:
+            lines = file.read().decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise PlanError(f"{path}: cannot read the tags: {reason}") from error

@@ -93,7 +93,11 @@ class Changer:
     async def _mend(self, change: Change, job: Job) -> bool:
         """Bring what the target has lost of an image; the manifests above that are sent again, though it has them."""
         job.doubted |= {each.digest for each in change.content.manifests if not each.present}
-        await self._copier.bring(job, await self._approved(change, job))
+        manifest = await self._approved(change, job)
+        await self._copier.bring(job, manifest)
+        if not await self._registry.holds(job.target, manifest.descriptor):
+            await self._putter.put(change.target, manifest)
+            job.traffic += Traffic(manifests=1)
         await self._attacher.attach(change, job)
         return True
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, TypeAlias
 
+from transship_executor.lifeline import Lifeline
+
 Say: TypeAlias = Callable[[str], None]
 
 GRACE_S: Final = 2.0
@@ -36,8 +38,8 @@ async def run_command(
     """Run a command by `/bin/sh -c` in the working directory, and return why it failed, or nothing when it did not.
 
     It has no input; `say` gets its output and its errors, line by line. When the time is over, or the task is
-    cancelled, it is ended with the whole process group that it leads. What the command left in the background is ended
-    only if it still holds the output, for that is never waited for.
+    cancelled, it is ended with the whole process group that it leads, and so it is when this process is killed. What
+    the command left in the background is ended only if it still holds the output, for that is never waited for.
     """
     try:
         running = _Running(command, environment, say)
@@ -75,6 +77,18 @@ def _failure(code: int) -> str:
     return f"exit code {code}" if code else ""
 
 
+def _shell(command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603 - to run what the configuration says is what hooks are for
+        ["/bin/sh", "-c", command],
+        bufsize=0,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )
+
+
 class _Running:
     """A command that runs; whoever starts it calls `close` in the end. Starting it raises `OSError` or `ValueError`.
 
@@ -87,15 +101,9 @@ class _Running:
         self._told_to_end = False
         self._loop = asyncio.get_running_loop()
         self._lines = _Lines(say)
-        self._shell = subprocess.Popen(  # noqa: S603 - to run what the configuration says is what hooks are for
-            ["/bin/sh", "-c", command],
-            bufsize=0,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
+        self._lifeline = Lifeline()
+        self._shell = self._start(command, environment)
+        self._lifeline.hold(self._shell.pid)
         assert self._shell.stdout is not None
         self._output = self._shell.stdout
         os.set_blocking(self._output.fileno(), False)
@@ -107,11 +115,19 @@ class _Running:
             self._end_unwatched()
             raise OSError(errno.EAGAIN, "the system starts no more threads") from None
 
+    def _start(self, command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        try:
+            return _shell(command, environment)
+        except BaseException:
+            self._lifeline.release()
+            raise
+
     def _end_unwatched(self) -> None:
         self._signal(signal.SIGKILL)
         self._loop.remove_reader(self._output.fileno())
         self._output.close()
         self._shell.wait()
+        self._lifeline.release()
 
     def _wait(self) -> None:
         """Wait for the shell without reaping it: as long as it is a zombie, its group's number is nobody else's."""
@@ -148,6 +164,7 @@ class _Running:
         self._output.close()
         self._lines.finish()
         self._waiter.join(_REAPING_S)
+        self._lifeline.release()
         return None if self._waiter.is_alive() else self._shell.wait()
 
     def _signal(self, number: signal.Signals) -> None:

@@ -22,7 +22,7 @@ from transship_registry.digest import Digest
 from transship_registry.errors import RegistryError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import RegistryWriter
-from transship_registry.reference import Reference, Repository
+from transship_registry.reference import Repository
 from transship_registry.referrers.lists import Referrer
 
 _Content: TypeAlias = tuple[str, Digest]
@@ -56,7 +56,7 @@ class Copier:
         """Make everything that `manifest` points at present in the target repository, but not the manifest itself."""
         content = (str(job.target), manifest.digest)
         async with self._locks[content]:
-            if not await self._is_complete(job, manifest.digest):
+            if not await self._is_complete(job, manifest.descriptor):
                 await self._bring_parts(job, manifest)
                 self._complete.add(content)
 
@@ -89,7 +89,7 @@ class Copier:
         """
         content = (str(job.target), part.digest)
         async with self._locks[content]:
-            if await self._is_stored(job, part.digest):
+            if await self._is_stored(job, part):
                 return
             manifest = await self._sources.get_manifest(job.source.at(part.digest))
             await self._bring_parts(job, manifest)
@@ -99,24 +99,24 @@ class Copier:
             job.traffic += Traffic(manifests=1)
             self._stored.add(content)
 
-    async def _is_complete(self, job: Job, digest: Digest) -> bool:
+    async def _is_complete(self, job: Job, manifest: Descriptor) -> bool:
         """Whether the target repository has all that the manifest points at; it need not have the manifest yet."""
         if job.doubted or job.doubt_all:
             return False
-        return (str(job.target), digest) in self._complete or await self._is_stored(job, digest)
+        return (str(job.target), manifest.digest) in self._complete or await self._is_stored(job, manifest)
 
-    async def _is_stored(self, job: Job, digest: Digest) -> bool:
+    async def _is_stored(self, job: Job, manifest: Descriptor) -> bool:
         """Whether the target repository has the manifest, and so, as registries check on PUT, all that it points at."""
-        content = (str(job.target), digest)
-        if job.doubts(digest):
+        content = (str(job.target), manifest.digest)
+        if job.doubts(manifest.digest):
             return False
-        if content not in self._stored and await self._has_manifest(job.target.at(digest)):
+        if content not in self._stored and await self._has_manifest(job.target, manifest):
             self._stored.add(content)
         return content in self._stored
 
-    async def _has_manifest(self, reference: Reference) -> bool:
+    async def _has_manifest(self, target: Repository, manifest: Descriptor) -> bool:
         try:
-            return await self._registry.head_manifest(reference) is not None
+            return await self._registry.holds(target, manifest)
         except RegistryError as error:
             # Distribution as a pull-through cache says 500 of a digest that it does not know; the push says why.
             if error.status == 500:
@@ -144,7 +144,7 @@ class Copier:
         """Ask the target, unless a mount is likely to succeed: that costs one request whether or not it is there."""
         if job.doubts(blob.digest) or any(holders):
             return False
-        return await self._registry.head_blob(job.target, blob.digest) == blob.size
+        return await self._registry.holds(job.target, blob)
 
     async def _mount(self, job: Job, blob: Descriptor, holders: Iterable[Repository]) -> bool:
         if job.doubts(blob.digest):

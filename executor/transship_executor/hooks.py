@@ -1,15 +1,14 @@
 """Run the hooks of a configuration when their time has come, and tell them what was done (semantics A9)."""
 
 import asyncio
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final, Protocol
 
 from transship_executor.commands import run_command
 from transship_executor.outcome import HookFailure, Outcome, Result, Status
+from transship_executor.scratch import scratch_folder
 from transship_planner.desired import Entry, Hook
 from transship_planner.plans.plan import Action, Plan
 from transship_registry.digest import Digest
@@ -151,8 +150,8 @@ class Hooks:
         What was copied is in a file: the kernel lets no variable be longer than 128 KiB (execve(2), MAX_ARG_STRLEN).
         """
         try:
-            with tempfile.TemporaryDirectory(prefix="transship-", ignore_cleanup_errors=True) as folder:
-                images = Path(folder) / "images"
+            with scratch_folder("hook") as folder:
+                images = folder / "images"
                 images.write_text("".join(f"{image}\n" for image in occasion.copied), encoding="utf-8")
                 return await run_command(
                     hook.cmd,

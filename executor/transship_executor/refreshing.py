@@ -2,6 +2,7 @@
 
 from transship_planner.asking import for_each
 from transship_planner.plans.plan import Change, TreeBlob, TreeManifest
+from transship_registry.manifest import Descriptor
 from transship_registry.ports import RegistryReader
 
 
@@ -13,9 +14,8 @@ async def lacks_content(registry: RegistryReader, change: Change) -> bool:
     target = change.target.repository
 
     async def is_there(part: TreeManifest | TreeBlob) -> bool:
-        if isinstance(part, TreeManifest):
-            return await registry.head_manifest(target.at(part.digest)) is not None
-        return await registry.head_blob(target, part.digest) == part.size
+        media_type = part.media_type if isinstance(part, TreeManifest) else ""
+        return await registry.holds(target, Descriptor(media_type=media_type, digest=part.digest, size=part.size))
 
     parts: tuple[TreeManifest | TreeBlob, ...] = (*change.content.manifests, *change.content.blobs)
     return not all(await for_each((part for part in parts if not part.present), is_there))

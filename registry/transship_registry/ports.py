@@ -75,6 +75,14 @@ class RegistryReader(Protocol):
         """Return the size in bytes of a blob; None when it is absent (404)."""
         ...
 
+    async def holds(self, repository: Repository, content: Descriptor) -> bool:
+        """Whether the repository has this blob or manifest, so that it need not be brought.
+
+        A registry is believed: it verified what it took. The file of a layout may have been written by anybody: it is
+        read and hashed, once in a run.
+        """
+        ...
+
     def get_blob(
         self, repository: Repository, blob: Descriptor
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes | memoryview]]:

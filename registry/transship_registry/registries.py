@@ -59,6 +59,10 @@ class Registries:
         """Return the size in bytes of a blob; None when it is absent."""
         return await self._at(repository).head_blob(repository, digest)
 
+    async def holds(self, repository: Repository, content: Descriptor) -> bool:
+        """Whether the repository has this blob or manifest; see `RegistryReader.holds`."""
+        return await self._at(repository).holds(repository, content)
+
     def get_blob(
         self, repository: Repository, blob: Descriptor
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes | memoryview]]:

@@ -12,12 +12,13 @@ import msgspec
 from transship_registry.codec import decode_json
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.permissions import take_over
+from transship_registry.regular import open_regular
+from transship_registry.temporary import find_leftovers, temporary_name
 from transship_state.disk import Disk
 from transship_state.document import FORMAT_VERSION, State
 from transship_state.encoding import StateEncoder
 from transship_state.errors import StateError
 from transship_state.lock import ANOTHER_PLACE, locked
-from transship_state.temporary import remove_leftovers, temporary_name
 
 
 class FileStore:
@@ -57,8 +58,14 @@ class FileStore:
     def lock(self, operation: str, now: Callable[[], str]) -> Generator[None]:
         """Hold the state for one operation; raises `StateLockedError` naming the holder, or `StateError`."""
         with locked(os.fspath(self.path), operation, now, self._disk):
-            remove_leftovers(os.path.realpath(self.path), self._disk)
+            self._remove_leftovers(os.path.realpath(self.path))
             yield
+
+    def _remove_leftovers(self, file: str) -> None:
+        """Remove what writers of this state and its backup left behind that were killed; the lock is held."""
+        with contextlib.suppress(OSError):
+            for path in find_leftovers(file, (f"{os.path.basename(file)}.backup",)):
+                self._disk.remove(path)
 
     def _replace(self, file: str, data: bytes) -> None:
         self._disk.make_folder(os.fspath(self.path.parent))
@@ -162,10 +169,8 @@ def _is_state(data: bytes) -> bool:
 
 
 def _read(path: str) -> bytes:
-    """Read a regular file; nothing else is waited for. Raises `OSError`, and `StateError` for what is no such file."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise StateError(f"{path}: cannot read the state file: it is not a regular file")
+    """Read a regular file; nothing else is waited for. Raises `OSError`."""
+    with open_regular(path) as file:
         return file.read()
 
 

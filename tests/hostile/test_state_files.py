@@ -16,11 +16,11 @@ import pytest
 from support import records
 from support.mortal import Killed, Life, MortalDisk
 from support.program import transship
+from transship_registry.temporary import temporary_name
 from transship_state.disk import Disk
 from transship_state.document import State
 from transship_state.errors import StateError, StateLockedError
 from transship_state.filestore import FileStore
-from transship_state.temporary import temporary_name
 
 STATE = State(lineage="feed", serial=1, tool_version="1")
 NEXT = STATE.with_records([records.record()], "2")
@@ -316,8 +316,8 @@ def _itself(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (os.mkfifo, "it is not a regular file"),
-        (_device, "it is not a regular file"),
+        (os.mkfifo, "this is a named pipe, not a regular file"),
+        (_device, "this is a device, not a regular file"),
         (Path.mkdir, "Is a directory"),
         (_itself, "Too many levels of symbolic links"),
     ],

@@ -301,6 +301,24 @@ def test_a_blob_is_known_by_its_size_and_read_whole(backend: Backend) -> None:
     run(backend, scenario)
 
 
+def test_a_repository_holds_what_has_the_digest_and_the_size(backend: Backend) -> None:
+    """Blobs and manifests; what is elsewhere is not here."""
+    repository, nowhere = backend.repository(), backend.repository()
+    image = images.single(layers=1, size=6_000)
+    backend.seed(repository, "v1", image)
+    manifest = Descriptor(media_type=image.media_type, digest=Digest.parse(image.digest), size=image.size)
+
+    async def scenario(registry: RegistryWriter) -> None:
+        for content in (manifest, *(blob_of(blob.data) for blob in image.blobs)):
+            assert await registry.holds(repository, content)
+            assert not await registry.holds(nowhere, content)
+        larger = Descriptor(media_type="x", digest=Digest.parse(image.blobs[1].digest), size=6_001)
+        assert not await registry.holds(repository, larger)
+        assert not await registry.holds(repository, Descriptor(media_type="x", digest=Digest.of(b"absent"), size=6))
+
+    run(backend, scenario)
+
+
 @pytest.mark.parametrize("difference", [-1, 1])
 def test_a_blob_of_another_size_than_described_is_a_content_error(backend: Backend, difference: int) -> None:
     repository = backend.repository()

@@ -456,10 +456,10 @@ class TestUnusableFiles:
         assert read_login_file(tmp_path).problems == (f"{tmp_path} cannot be read: Is a directory",)
 
     def test_a_file_that_may_not_be_read_is_a_warning(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(self: Path, mode: str) -> None:
-            raise PermissionError(13, "Permission denied", str(self))
+        def refuse(path: Path) -> None:
+            raise PermissionError(13, "Permission denied", str(path))
 
-        monkeypatch.setattr(Path, "open", refuse)
+        monkeypatch.setattr("transship_registry.login.login_files.open_input", refuse)
         path = tmp_path / "config.json"
         assert read_login_file(path).problems == (f"{path} cannot be read: Permission denied",)
 

@@ -193,7 +193,7 @@ def test_a_process_that_collects_leaves_alone_what_another_is_writing(tmp_path: 
 def test_a_process_killed_at_any_step_leaves_a_readable_layout_that_can_be_continued(
     tmp_path: Path, start: str
 ) -> None:
-    """No tag points at incomplete content, and the same work done again finishes it."""
+    """No tag points at incomplete content, and the same work done again finishes it, and leaves nothing over."""
     layouts = json.loads(finish(start_process("steps", str(tmp_path), start)))
     before = {"v1": OLD.digest} if start == "old" else {}
     seen: set[str] = set()
@@ -203,6 +203,7 @@ def test_a_process_killed_at_any_step_leaves_a_readable_layout_that_can_be_conti
         seen.add(str(tags))
         asyncio.run(replace_and_collect(Repository.layout(str(layout))))
         assert complete_tags(layout) == {"v1": NEW.digest}
+        assert not [path for path in layout.rglob(".transship.*") if path.suffix != ".lock"]
     assert len(seen) == 2
     assert len(layouts) > 25
 

@@ -128,6 +128,12 @@ class MemoryRegistry:
         content = self.shelves[repository].blobs.get(digest)
         return None if content is None else len(content)
 
+    async def holds(self, repository: Repository, content: Descriptor) -> bool:
+        """See `RegistryReader.holds`."""
+        if content.is_manifest:
+            return await self.head_manifest(repository.at(content.digest)) is not None
+        return await self.head_blob(repository, content.digest) == content.size
+
     @asynccontextmanager
     async def get_blob(
         self, repository: Repository, blob: Descriptor

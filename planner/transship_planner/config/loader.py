@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from transship_planner.config.credentials import read_hosts, read_patience
@@ -24,6 +23,7 @@ from transship_planner.desired import Desired, Dialect, Entry
 from transship_planner.errors import ConfigError, Finding, Mark
 from transship_planner.places import Places
 from transship_registry.layout.links import LayoutLinks
+from transship_registry.regular import open_input
 
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
@@ -36,7 +36,7 @@ _POSITIVE: Final = re.compile(r"0*[1-9][0-9]{0,8}")
 
 def read_path(path: str) -> bytes:
     """Read a file, and no more of it than a configuration may be long; raises `OSError`."""
-    with Path(path).open("rb") as file:
+    with open_input(path) as file:
         return file.read(SIZE_LIMIT + 1)
 
 

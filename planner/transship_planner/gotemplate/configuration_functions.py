@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from transship_planner.gotemplate.clock.time import TimeFunctions
 from transship_planner.gotemplate.gostring import from_bytes, mark_broken
@@ -13,6 +12,7 @@ from transship_planner.gotemplate.limits import DEFAULT_LIMITS, Limits
 from transship_planner.gotemplate.printing.json_text import encode
 from transship_planner.gotemplate.signature import Function, Parameter
 from transship_planner.gotemplate.values import Object, is_zero
+from transship_registry.regular import open_input
 
 # unicode.IsSpace; str.strip() would also take the separators U+001C to U+001F.
 _WHITE_SPACE = (
@@ -24,7 +24,7 @@ _READ_LIMIT = DEFAULT_LIMITS.output_bytes + 1
 
 
 def _read_file(path: str) -> bytes:
-    with Path(path).open("rb") as file:
+    with open_input(path) as file:
         return file.read(_READ_LIMIT)
 
 

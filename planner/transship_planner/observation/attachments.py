@@ -50,8 +50,14 @@ class AttachmentLook:
         assert sighting.expected is not None, "only what the source was asked for is looked into"
         if sighting.reduced is not None:
             return sighting.reduced
-        if sighting.in_sync and manifest_kind(sighting.expected.media_type) is ManifestKind.INDEX:
-            return await self.reader.get_manifest(sighting.wish.target.at(sighting.expected.digest))
+        target = sighting.wish.target.at(sighting.expected.digest)
+        may_be_damaged = target.repository.is_layout and sighting.expected.digest in sighting.lost
+        if (
+            sighting.in_sync
+            and not may_be_damaged
+            and manifest_kind(sighting.expected.media_type) is ManifestKind.INDEX
+        ):
+            return await self.reader.get_manifest(target)
         return sighting.expected
 
     async def _at_target(self, sighting: Sighting, tree: ReferrerTree) -> tuple[SeenAttachment, ...]:

@@ -8,7 +8,7 @@ from transship_planner.desired import MissingAttestations
 from transship_planner.observation.observed import Sighting
 from transship_planner.plans.contents import check_nesting
 from transship_registry.digest import Digest
-from transship_registry.errors import NotFoundError
+from transship_registry.errors import ContentError, NotFoundError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.reference import Reference, Repository
 
@@ -20,8 +20,8 @@ class ContentReader(Protocol):
         """See `RegistryReader.get_manifest`."""
         ...
 
-    async def head_blob(self, repository: Repository, digest: Digest) -> int | None:
-        """See `RegistryReader.head_blob`."""
+    async def holds(self, repository: Repository, content: Descriptor) -> bool:
+        """See `RegistryReader.holds`."""
         ...
 
 
@@ -30,8 +30,11 @@ async def lost_content(
 ) -> frozenset[Digest]:
     """Return what the target lacks of the image that its tag names, with every manifest above what is lacking.
 
+    What a layout has under the right name with other content is lacking, too.
+
     Manifests are read at the target, and at the source only where the target has lost them; they are put into
-    `contents`. Each blob costs a HEAD at the target. A reduced index is at no source: it is built anew.
+    `contents`. Each blob costs a HEAD at the target, or is read there if that is a layout. A reduced index is at no
+    source: it is built anew.
     """
     assert sighting.expected is not None, "only what the source was asked for is looked into"
     target, source = sighting.wish.target.repository, sighting.wish.source.repository
@@ -57,8 +60,7 @@ async def lost_content(
                 if skips and part.is_attestation:
                     return frozenset()
                 raise
-        size = await reader.head_blob(target, part.digest)
-        return frozenset() if size == part.size else frozenset({part.digest})
+        return frozenset() if await reader.holds(target, part) else frozenset({part.digest})
 
     return await manifest_lost(sighting.expected, 0)
 
@@ -69,7 +71,9 @@ async def _find(
     """Return a manifest, and whether the target has lost it; then it is read at the source, unless it is `known`."""
     try:
         return await reader.get_manifest(target.at(digest)), False
-    except NotFoundError:
+    except (NotFoundError, ContentError) as error:
+        if isinstance(error, ContentError) and not target.is_layout:
+            raise  # to send it again would not help: registries verify what they take
         return known.get(digest) or await reader.get_manifest(source.at(digest)), True
 
 

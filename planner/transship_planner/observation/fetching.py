@@ -8,7 +8,7 @@ from transship_planner.observation.observed import Sighting, Trouble
 from transship_planner.observation.reading import OnceReader
 from transship_planner.plans.contents import check_nesting
 from transship_registry.digest import Digest
-from transship_registry.errors import NotFoundError, TransshipError
+from transship_registry.errors import ContentError, NotFoundError, TransshipError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.reference import Reference, Repository
 
@@ -48,7 +48,13 @@ class Fetcher:
     async def _fetch_before(self, sighting: Sighting) -> frozenset[Digest]:
         if sighting.target is None:
             return frozenset()
-        before = await self.reader.get_manifest(sighting.wish.target.at(sighting.target.digest))
+        target = sighting.wish.target.at(sighting.target.digest)
+        try:
+            before = self.contents.get(sighting.target.digest) or await self.reader.get_manifest(target)
+        except ContentError:
+            if not target.repository.is_layout:
+                raise
+            return frozenset()  # its file is damaged: all that it held is looked at anew
         self.contents[before.digest] = before
         return frozenset(child.digest for child in before.children)
 

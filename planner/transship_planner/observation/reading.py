@@ -20,7 +20,7 @@ class OnceReader:
         self.list_tags = Once[Repository, WholeTagList](self._whole_tags)
         self._head_manifest = Once[Reference, Descriptor | None](reader.head_manifest)
         self._get_manifest = Once[Reference, Manifest](reader.get_manifest)
-        self._head_blob = Once[tuple[Repository, Digest], int | None](lambda key: reader.head_blob(*key))
+        self._holds = Once[tuple[Repository, Descriptor], bool](lambda key: reader.holds(*key))
         self._list_referrers = Once[tuple[Repository, Digest, str], ReferrerList](
             lambda key: reader.list_referrers(*key)
         )
@@ -39,9 +39,10 @@ class OnceReader:
         """See `RegistryReader.get_manifest`."""
         return await self._get_manifest(reference)
 
-    async def head_blob(self, repository: Repository, digest: Digest) -> int | None:
-        """See `RegistryReader.head_blob`."""
-        return await self._head_blob((repository, digest))
+    async def holds(self, repository: Repository, content: Descriptor) -> bool:
+        """See `RegistryReader.holds`."""
+        plain = Descriptor(media_type=content.media_type, digest=content.digest, size=content.size)
+        return await self._holds((repository, plain))
 
     async def list_referrers(self, repository: Repository, digest: Digest, artifact_type: str = "") -> ReferrerList:
         """See `RegistryReader.list_referrers`."""

@@ -17,6 +17,7 @@ from transship_planner.plans.plan import FORMAT_VERSION, Plan
 from transship_registry.codec import from_builtins, to_builtins
 from transship_registry.digest import Digest
 from transship_registry.errors import InvalidReferenceError
+from transship_registry.regular import open_input
 
 _OUTSIDE: Final = ("created_at", "digest", "signatures")
 
@@ -50,7 +51,8 @@ def encode(saved: PlanFile) -> bytes:
 def read(path: Path) -> PlanFile:
     """Read and verify a plan file; raises `PlanError`, or `TamperedPlanError` when its digest does not match."""
     try:
-        data = path.read_bytes()
+        with open_input(path) as file:
+            data = file.read()
     except OSError as error:
         raise PlanError(f"{path}: cannot read the plan file: {error.strerror}") from error
     return decode(data, str(path))

@@ -152,6 +152,12 @@ class HttpRegistry:
         """Return the size in bytes of a blob; None when it is absent (404)."""
         return await self._read(repository, lambda host: download.head_blob(host, repository, digest))
 
+    async def holds(self, repository: Repository, content: Descriptor) -> bool:
+        """Whether the registry says that it has this blob or manifest."""
+        if content.is_manifest:
+            return await self.head_manifest(repository.at(content.digest)) is not None
+        return await self.head_blob(repository, content.digest) == content.size
+
     @asynccontextmanager
     async def get_blob(
         self, repository: Repository, blob: Descriptor

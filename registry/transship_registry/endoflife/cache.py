@@ -7,7 +7,6 @@ import hashlib
 import logging
 import os
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from typing import Final, TypeAlias
 from transship_registry.endoflife.asking import ANSWER_LIMIT, cycles_url
 from transship_registry.endoflife.cycles import Cycle, ProductCycles, decode_cycles
 from transship_registry.errors import RegistryError
+from transship_registry.regular import open_regular
+from transship_registry.temporary import find_leftovers, temporary_name
 
 FRESH_S: Final = 24 * 3600.0
 
@@ -78,7 +79,7 @@ class _Kept:
 
 def _read(path: Path) -> _Kept | None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _Kept(decode_cycles(file.read(ANSWER_LIMIT)), os.fstat(file.fileno()).st_mtime)
     except FileNotFoundError:
         return None
@@ -89,9 +90,11 @@ def _read(path: Path) -> _Kept | None:
 
 def _write(path: Path, body: bytes) -> None:
     """Keep an answer, in one step, so that another process never reads half of it."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = Path(temporary_name(str(path)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in find_leftovers(str(path)):
+            os.unlink(left)
         temporary.write_bytes(body)
         temporary.replace(path)
     except OSError as error:

@@ -5,19 +5,15 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, InvalidReferenceError, RegistryError
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.folder import Folder
 from transship_registry.layout.index import LayoutIndex
-from transship_registry.layout.pending import is_being_written, is_leftover_name
 from transship_registry.layout.walk import walk
 from transship_registry.manifest import MANIFEST_LIMIT, Manifest
-
-LEFTOVER_AGE_S: Final = 24 * 3600.0
-"""Age in seconds from which a temporary file that nobody holds is what a killed process left behind."""
+from transship_registry.regular import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ class Rules:
 @dataclass(frozen=True, slots=True)
 class _File:
     path: str
-    digest: Digest | None
+    digest: Digest
     size: int
     changed_at: float
 
@@ -54,7 +50,7 @@ class _UncertainError(Exception):
 
 
 def collect(folder: Folder, rules: Rules) -> Collected:
-    """Remove unreachable blobs and leftovers; the caller holds the layout's locks.
+    """Remove unreachable blobs; the caller holds the layout's locks.
 
     Nothing is removed unless every manifest can be read, and nothing through a symbolic link. Files that are not named
     by a digest stay. Raises `LayoutError` for a folder that is no readable layout, or when the system refuses to remove
@@ -74,11 +70,10 @@ def collect(folder: Folder, rules: Rules) -> Collected:
         return Collected(skipped=str(doubt))
     if folder.signature() != signature:
         return Collected(skipped="another program changed index.json meanwhile")
-    leftovers = tuple(file for file in files if _is_leftover(folder, file, rules))
-    for file in (*doomed, *leftovers):
+    for file in doomed:
         with disk_errors("collect garbage", folder.name, file.path):
             os.unlink(file.path)
-    return Collected(len(doomed) + len(leftovers), sum(file.size for file in (*doomed, *leftovers)))
+    return Collected(len(doomed), sum(file.size for file in doomed))
 
 
 def _leading_away(folder: Folder) -> str:
@@ -116,6 +111,8 @@ def _certain(folder: Folder, roots: list[Manifest]) -> frozenset[Digest]:
     if reach.opaque:
         child = reach.opaque[0]
         raise _UncertainError(f"an index names {child.digest} of the unknown type {child.media_type!r}")
+    if reach.damaged:
+        raise reach.damaged[0][1]
     return reach.digests
 
 
@@ -124,7 +121,7 @@ def _unreached(folder: Folder, files: tuple[_File, ...], reached: frozenset[Dige
 
     A referrer may be stored by its digest only, and is then known by its subject alone.
     """
-    candidates = {file.digest: file for file in files if file.digest is not None and file.digest not in reached}
+    candidates = {file.digest: file for file in files if file.digest not in reached}
     waiting = {found.digest: found for file in candidates.values() if (found := _referrer(folder, file))}
     kept = reached
     while referrers := [each for each in waiting.values() if each.subject and each.subject.digest in kept]:
@@ -139,9 +136,9 @@ def _unreached(folder: Folder, files: tuple[_File, ...], reached: frozenset[Dige
 
 def _referrer(folder: Folder, file: _File) -> Manifest | None:
     """Return the blob as a manifest with a subject; None when it is none."""
-    if file.digest is None or file.size > MANIFEST_LIMIT:
+    if file.size > MANIFEST_LIMIT:
         return None
-    with disk_errors("collect garbage", folder.name, file.path), open(file.path, "rb") as opened:
+    with disk_errors("collect garbage", folder.name, file.path), open_regular(file.path) as opened:
         if opened.read(1) != b"{" or b'"subject"' not in opened.read():
             return None
     try:
@@ -152,17 +149,16 @@ def _referrer(folder: Folder, file: _File) -> Manifest | None:
 
 
 def _files(folder: Folder) -> Iterator[_File]:
-    """Yield the blobs and our temporary files; foreign files, folders and symbolic links are left out."""
-    yield from _scan(folder, folder.path, None)
+    """Yield the blobs; foreign files, folders and symbolic links are left out."""
     for algorithm in _algorithms(folder):
         yield from _scan(folder, folder.blob_folder(algorithm), algorithm)
 
 
-def _scan(folder: Folder, path: str, algorithm: str | None) -> Iterator[_File]:
+def _scan(folder: Folder, path: str, algorithm: str) -> Iterator[_File]:
     with disk_errors("collect garbage", folder.name, path), os.scandir(path) as entries:
         for entry in entries:
             digest = _digest(algorithm, entry.name)
-            if digest is None and not is_leftover_name(entry.name):
+            if digest is None:
                 continue
             found = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(found.st_mode):
@@ -170,9 +166,7 @@ def _scan(folder: Folder, path: str, algorithm: str | None) -> Iterator[_File]:
                 yield _File(entry.path, digest, found.st_size, max(found.st_mtime, found.st_ctime))
 
 
-def _digest(algorithm: str | None, name: str) -> Digest | None:
-    if algorithm is None:
-        return None
+def _digest(algorithm: str, name: str) -> Digest | None:
     try:
         return Digest(algorithm, name)
     except InvalidReferenceError:
@@ -181,10 +175,3 @@ def _digest(algorithm: str | None, name: str) -> Digest | None:
 
 def _may_go(file: _File, rules: Rules) -> bool:
     return file.digest in rules.disposable or rules.now - file.changed_at >= rules.grace_s
-
-
-def _is_leftover(folder: Folder, file: _File, rules: Rules) -> bool:
-    if file.digest is not None or rules.now - file.changed_at < LEFTOVER_AGE_S:
-        return False
-    with disk_errors("collect garbage", folder.name, file.path):
-        return not is_being_written(file.path)

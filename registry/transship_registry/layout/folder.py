@@ -1,7 +1,6 @@
 """The folder of a layout: where its files are, and whether they are a layout at all."""
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,9 +12,11 @@ from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, LayoutError
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.index import LayoutIndex
+from transship_registry.layout.marks import Mark
 from transship_registry.layout.pending import OWN_PREFIX, sync_folder, write_whole
 from transship_registry.manifest import MANIFEST_LIMIT, Descriptor, Manifest
 from transship_registry.reference import LAYOUT_SCHEME, Repository
+from transship_registry.regular import open_regular
 
 VERSION: Final = "1.0.0"
 
@@ -73,18 +74,22 @@ class Folder:
         """Path of a blob, whether it exists or not."""
         return os.path.join(self.blobs, digest.algorithm, digest.hex)
 
-    def blob_size(self, digest: Digest) -> int | None:
-        """Return the size of a blob in bytes; None when there is no such file."""
+    def blob_mark(self, digest: Digest) -> Mark | None:
+        """Return what tells the file of a blob from what it is after a change; None when there is no such file."""
         path = self.blob_file(digest)
         with disk_errors("look up blob", f"{self.name}@{digest}", path):
             try:
-                found = os.stat(path)
+                return Mark.of(os.stat(path))
             except FileNotFoundError:
                 return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    def holds(self, blob: Descriptor) -> bool:
-        """Whether there is a file of this digest and size."""
+    def blob_size(self, digest: Digest) -> int | None:
+        """Return the size of a blob in bytes; None when there is no such file."""
+        mark = self.blob_mark(digest)
+        return mark.size if mark else None
+
+    def has_file(self, blob: Descriptor) -> bool:
+        """Whether there is a file of this digest and size, whatever is in it."""
         return self.blob_size(blob.digest) == blob.size
 
     def make_blob_folder(self, algorithm: str) -> None:
@@ -107,17 +112,22 @@ class Folder:
         `media_type` is what a descriptor says, or empty. Raises `ContentError` and `UnsupportedError` as
         `Manifest.parse` does, and `LayoutError`.
         """
+        found = self.read_manifest(digest, media_type)
+        return found[0] if found else None
+
+    def read_manifest(self, digest: Digest, media_type: str) -> tuple[Manifest, Mark | None] | None:
+        """Read and verify a manifest as `load_manifest` does, and return the mark of its file too."""
         where, path = f"{self.name}@{digest}", self.blob_file(digest)
         with disk_errors("read manifest", where, path):
             try:
-                with open(path, "rb") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    raw = file.read(MANIFEST_LIMIT) if size <= MANIFEST_LIMIT else b""
+                with open_regular(path) as file:
+                    found = os.fstat(file.fileno())
+                    raw = file.read(MANIFEST_LIMIT) if found.st_size <= MANIFEST_LIMIT else b""
             except FileNotFoundError:
                 return None
-        if size > MANIFEST_LIMIT:
-            raise ContentError(f"{where}: the file has {size} bytes, a manifest has {MANIFEST_LIMIT} at most")
-        return Manifest.parse(raw, media_type, where=where, expected=digest)
+        if found.st_size > MANIFEST_LIMIT:
+            raise ContentError(f"{where}: the file has {found.st_size} bytes, a manifest has {MANIFEST_LIMIT} at most")
+        return Manifest.parse(raw, media_type, where=where, expected=digest), Mark.of(found)
 
     def signature(self) -> Signature | None:
         """Return what tells one state of the layout's documents from the next; None when one is missing."""
@@ -179,7 +189,7 @@ class Folder:
     def _read(self, path: str) -> bytes | None:
         with disk_errors("read layout", self.name, path):
             try:
-                with open(path, "rb") as file:
+                with open_regular(path) as file:
                     return file.read()
             except FileNotFoundError:
                 return None

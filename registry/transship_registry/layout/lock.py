@@ -41,7 +41,7 @@ class LockFile:
     def _try(self, mode: int) -> bool:
         if self._descriptor is None:
             # Read-write, because NFS grants exclusive locks to writers only.
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(self._descriptor, mode | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,22 +9,21 @@ from transship_registry.errors import (
     ContentError,
     InvalidReferenceError,
     LayoutError,
-    MissingContentError,
     NotFoundError,
     UnsupportedError,
 )
 from transship_registry.inventory import TagFact
-from transship_registry.layout.blobs import link_blob
+from transship_registry.layout.checking import Checked
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.folder import Folder, Signature
 from transship_registry.layout.index import Entry, LayoutIndex, Wanted
 from transship_registry.layout.lock import LockFile
 from transship_registry.layout.pending import sync_folder, write_whole
-from transship_registry.layout.walk import Reach, walk
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import Referrer
+from transship_registry.regular import NotRegularError, open_regular
 from transship_registry.strange_names import StrangeNames, show
 
 _NAMED_AT_MOST = 5
@@ -138,16 +137,12 @@ class OpenLayout:
         )
 
     def put_digest(self, manifest: Manifest, reference: Reference) -> None:
-        """Store a manifest as a blob only; raises `MissingContentError` when something that it points at is missing."""
-        self._check_complete(manifest, reference)
+        """Store a manifest as a blob only; the caller has checked that all is there that it points at."""
         self._store(manifest, reference)
 
-    def put_tag(self, manifest: Manifest, tag: str, reference: Reference) -> None:
-        """Store a manifest and let the tag name it; the caller holds `updates`.
-
-        Raises `MissingContentError` when something that it points at is missing.
-        """
-        self._name(manifest, tag, reference, self._check_complete(manifest, reference).digests)
+    def put_tag(self, manifest: Manifest, tag: str, reference: Reference, checked: Checked) -> None:
+        """Store a manifest and let the tag name it; the caller holds `updates` and has checked what it points at."""
+        self._name(manifest, tag, reference, checked.digests)
 
     def put_referrers(self, manifest: Manifest, tag: str, reference: Reference) -> None:
         """Store the index of a referrers tag and let the tag name it; the caller holds `updates`.
@@ -199,13 +194,6 @@ class OpenLayout:
         self._write_index(index.without_tag(tag, _wanted(reference.repository)), "delete tag", reference)
         self.has_garbage = True
 
-    def link_blob(self, blob: Descriptor, source: Folder) -> bool:
-        """Make the source's blob appear here as a hard link; False when that cannot be done."""
-        is_linked = link_blob(source, self.folder, blob)
-        if is_linked:
-            self.written.add(blob.digest)
-        return is_linked
-
     def _present_index(self) -> LayoutIndex:
         index = self.index()
         if index is None:
@@ -222,28 +210,19 @@ class OpenLayout:
     def _store(self, manifest: Manifest, reference: Reference) -> None:
         path = self.folder.blob_file(manifest.digest)
         with disk_errors("PUT manifest", reference, path):
-            try:
-                with open(path, "rb") as file:
-                    if file.read() == manifest.raw:
-                        return
-            except FileNotFoundError:
-                self.folder.make_blob_folder(manifest.digest.algorithm)
+            if self._is_stored(path, manifest.raw):
+                return
+            self.folder.make_blob_folder(manifest.digest.algorithm)
             write_whole(path, manifest.raw)
         self.written.add(manifest.digest)
 
-    def _check_complete(self, manifest: Manifest, reference: Reference) -> Reach:
-        reach = walk(self.folder, (manifest,))
-        if not reach.missing:
-            return reach
-        named = [f"{each.digest} ({each.media_type}, {each.size} bytes)" for each in reach.missing[:_NAMED_AT_MOST]]
-        more = f" and {len(reach.missing) - len(named)} more" if len(reach.missing) > len(named) else ""
-        raise MissingContentError(
-            "PUT manifest",
-            str(reference),
-            f"the layout lacks what {manifest.digest} points at: {', '.join(named)}{more}",
-            digests=tuple(each.digest for each in reach.missing),
-            advice="copy that first",
-        )
+    @staticmethod
+    def _is_stored(path: str, raw: bytes) -> bool:
+        try:
+            with open_regular(path) as file:
+                return file.read(len(raw) + 1) == raw
+        except (FileNotFoundError, NotRegularError):
+            return False
 
     def _find(self, index: LayoutIndex, reference: Reference, attempted: str) -> Entry | None:
         """Return the entry of a digest or tag; raises `UnsupportedError` when several repositories claim the tag."""

@@ -8,6 +8,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+from transship_registry.temporary import this_host
+
 OWN_PREFIX: Final = ".transship."
 """How the names of all files begin that transship adds to those of the image-spec."""
 
@@ -25,15 +27,9 @@ class PendingFile:
     """
 
     def __init__(self, target: str) -> None:
-        folder, name = os.path.split(target)
         self._target = target
-        self._path = os.path.join(folder, f"{OWN_PREFIX}{name}.{secrets.token_hex(8)}.tmp")
-        self._descriptor: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.discard()
-            raise
+        self._descriptor: int | None
+        self._path, self._descriptor = _create(target)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append all of `data`."""
@@ -58,13 +54,18 @@ class PendingFile:
         assert self._descriptor is not None
         return os.readv(self._descriptor, (buffer,))
 
-    def commit(self) -> None:
-        """Make the content durable, then visible under its name; the caller makes the name durable (`sync_folder`)."""
+    def commit(self) -> os.stat_result:
+        """Make the content durable, then visible under its name; the caller makes the name durable (`sync_folder`).
+
+        Returns the file's status under that name.
+        """
         assert self._descriptor is not None
         os.fsync(self._descriptor)
         os.replace(self._path, self._target)
+        status = os.fstat(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = None
+        return status
 
     def discard(self) -> None:
         """Remove the temporary file; does nothing after `commit`."""
@@ -81,6 +82,33 @@ class PendingFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
+
+
+def temporary_name(target: str) -> str:
+    """Name a temporary file beside `target`."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f"{OWN_PREFIX}{name}.{this_host()}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
+
+
+def _create(target: str) -> tuple[str, int]:
+    """Create a temporary file and lock it.
+
+    Once more if somebody who removes leftovers came in between, when nobody had it locked yet.
+    """
+    while True:
+        path = temporary_name(target)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
+        except BlockingIOError:
+            pass
+        except OSError:
+            os.close(descriptor)
+            os.unlink(path)
+            raise
+        os.close(descriptor)
 
 
 def write_whole(target: str, data: bytes) -> None:
@@ -104,13 +132,6 @@ def is_leftover_name(name: str) -> bool:
     return _LEFTOVER.fullmatch(name) is not None
 
 
-def is_being_written(path: str) -> bool:
-    """Whether some process still holds this temporary file; raises `OSError`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+def is_of_this_host(path: str) -> bool:
+    """Whether a temporary file of ours was made on this machine."""
+    return re.search(rf"\.{re.escape(this_host())}\.\d+\.[0-9a-f]{{16}}\.tmp$", path) is not None

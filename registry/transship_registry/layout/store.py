@@ -11,12 +11,15 @@ from typing import Final, Self
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, LayoutError, NotFoundError, UnsupportedError
 from transship_registry.inventory import Inventory, InventorySource
-from transship_registry.layout.blobs import PIECE, BlobReader, BlobWriter, share_file_system
+from transship_registry.layout.blobs import PIECE, BlobReader, BlobWriter, link_blob, share_file_system
+from transship_registry.layout.checking import Checker
 from transship_registry.layout.collect import Collected, Rules, collect
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.folder import Folder
+from transship_registry.layout.leftovers import remove_leftovers
 from transship_registry.layout.links import LayoutLinks
 from transship_registry.layout.lock import LockFile, wait_for_lock
+from transship_registry.layout.marks import Mark
 from transship_registry.layout.offload import Offload
 from transship_registry.layout.opened import OpenLayout
 from transship_registry.layout.referrers import add_referrers, list_referrers
@@ -59,6 +62,7 @@ class LayoutStore:
         self._clock = clock
         self._sleep = sleep
         self._offload = Offload(_THREADS)
+        self._checker = Checker(self._offload)
         self._layouts: dict[Folder, OpenLayout] = {}
 
     async def __aenter__(self) -> Self:
@@ -108,6 +112,13 @@ class LayoutStore:
         layout = self._layout(repository)
         return await self._offload.run(layout.head_blob, digest)
 
+    async def holds(self, repository: Repository, content: Descriptor) -> bool:
+        """Whether the layout has this blob or manifest; a file that this run did not write is read, once in a run."""
+        layout = self._layout(repository)
+        if await self._offload.run(layout.index) is None:
+            return False
+        return await self._checker.find(layout.folder, content) is not None
+
     @asynccontextmanager
     async def get_blob(
         self, repository: Repository, blob: Descriptor
@@ -139,18 +150,22 @@ class LayoutStore:
     ) -> Referrer | None:
         """Store the manifest under a tag, or by its digest as a blob only.
 
-        A reference with both is stored by digest (semantics B7). Raises `ContentError` when the digest is another, or
-        when something that the manifest points at, through its children too, is missing; layers with `urls` may be.
+        A reference with both is stored by digest (semantics B7). Raises `ContentError` when the digest is another, and
+        `MissingContentError` when something that it points at, through its children too, is missing or damaged; layers
+        with `urls` may be missing. Files that this run did not write are read for that, while nobody else has to wait.
         A manifest with a subject is listed under that one's referrers tag; without `keep_list` it is returned instead.
         """
         if reference.digest is not None and reference.digest != manifest.digest:
             raise ContentError(f"PUT manifest {reference}: the manifest's bytes hash to {manifest.digest}")
         layout = await self._begin(reference.repository)
+        checked = await self._checker.check_complete(layout.folder, manifest, reference)
         if reference.digest is not None:
             await self._offload.run(layout.put_digest, manifest, reference)
         else:
             async with self._updating(layout):
-                await self._offload.run(layout.put_tag, manifest, reference.identifier, reference)
+                if not await self._offload.run(checked.is_unchanged, layout.folder):
+                    checked = await self._checker.check_complete(layout.folder, manifest, reference)
+                await self._offload.run(layout.put_tag, manifest, reference.identifier, reference, checked)
         unlisted = Referrer.of(manifest)
         if unlisted is None or not keep_list:
             return unlisted
@@ -178,27 +193,29 @@ class LayoutStore:
         if await self._offload.run(origin.head_blob, blob.digest) != blob.size:
             return False
         layout = await self._begin(repository)
-        if await self._offload.run(layout.folder.holds, blob):
+        if await self._checker.find(layout.folder, blob):
             return True
         if self._links is LayoutLinks.HARDLINK:
-            return await self._offload.run(layout.link_blob, blob, origin.folder)
+            return await self._link_blob(origin, layout, blob)
         if not await self._offload.run(share_file_system, origin.folder, layout.folder):
             return False
         return await self._copy_blob(origin, layout, blob)
 
     async def upload_blob(self, repository: Repository, blob: Descriptor, origin: BlobOrigin) -> None:
-        """Store a blob, unless a file of its name and size is there already."""
+        """Store a blob, unless its file is there already and right; a damaged one is replaced."""
         layout = await self._begin(repository)
-        if await self._offload.run(layout.folder.holds, blob):
+        if await self._checker.find(layout.folder, blob):
             return
+        is_there = await self._offload.run(layout.folder.has_file, blob)
         writer = await self._offload.run(BlobWriter, layout.folder, blob)
         try:
             async with origin.open() as pieces:
                 await self._write_pieces(writer, pieces)
-            await self._offload.run(writer.finish)
+            self._note(layout, blob, await self._offload.run(writer.finish))
         finally:
             await self._offload.run(writer.discard)
-        layout.written.add(blob.digest)
+        if is_there:
+            _log.warning("%s had other content than its name says; it was written anew", writer.path)
 
     async def _copy_blob(self, origin: OpenLayout, layout: OpenLayout, blob: Descriptor) -> bool:
         try:
@@ -209,15 +226,29 @@ class LayoutStore:
             writer = await self._offload.run(BlobWriter, layout.folder, blob)
             try:
                 await self._fill(writer, reader)
-                await self._offload.run(writer.finish)
+                self._note(layout, blob, await self._offload.run(writer.finish))
             except ContentError:
                 return False
             finally:
                 await self._offload.run(writer.discard)
         finally:
             reader.close()
-        layout.written.add(blob.digest)
         return True
+
+    async def _link_blob(self, origin: OpenLayout, layout: OpenLayout, blob: Descriptor) -> bool:
+        before = await self._checker.find(origin.folder, blob)
+        if before is None:
+            return False
+        after = await self._offload.run(link_blob, origin.folder, layout.folder, blob)
+        if after is None:
+            return False
+        self._note(layout, blob, after if before.is_same_content(after) else None)
+        return True
+
+    def _note(self, layout: OpenLayout, blob: Descriptor, mark: Mark | None) -> None:
+        """Take note of a blob that this run has stored."""
+        layout.written.add(blob.digest)
+        self._checker.note(blob.digest, mark)
 
     async def _fill(self, writer: BlobWriter, reader: BlobReader) -> None:
         """Let the writer have the reader's bytes, piece by piece, so that it can be interrupted."""
@@ -297,6 +328,7 @@ class LayoutStore:
                 await self._lock(layout, layout.writers, exclusive=False)
                 async with self._holding_updates(layout):
                     await self._offload.run(layout.prepare)
+                await self._offload.run(remove_leftovers, layout.folder, self._clock())
                 layout.is_writing = True
         return layout
 

@@ -12,6 +12,7 @@ import msgspec
 from transship_registry.errors import InvalidReferenceError
 from transship_registry.hosts import TOKEN_USER, Credential
 from transship_registry.reference import DOCKER_HUB, check_registry
+from transship_registry.regular import open_input
 from transship_registry.secret import Secret
 
 HUB_URL: Final = "https://index.docker.io/v1/"
@@ -76,7 +77,7 @@ def read_login_file(path: Path, *, namespaced: bool = False, required: bool = Fa
     """Read a login file; never raises. A file that is missing is a problem only if it is `required`."""
     name = str(path)
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             data = file.read(_SIZE_LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         return _unusable(name, [f"{name} cannot be read: {error.strerror}"] if required else [])

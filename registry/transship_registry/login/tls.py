@@ -14,6 +14,7 @@ import certifi
 
 from transship_registry.hosts import HostSettings, TlsMode
 from transship_registry.login.pem import ClientPair, HostConfigError, PemText
+from transship_registry.regular import open_input
 
 CERTS_D: Final = Path("/etc/docker/certs.d")
 """Where docker keeps the certificates of registries (docs.docker.com, engine/security/certificates)."""
@@ -121,7 +122,8 @@ def _need_both(certificate: str, key: str, has_certificate: bool, has_key: bool,
 
 def _read(path: Path, registry: str) -> PemText:
     try:
-        return PemText(str(path), path.read_bytes())
+        with open_input(path) as file:
+            return PemText(str(path), file.read())
     except OSError as error:
         raise HostConfigError(registry, str(path), f"cannot be read: {error.strerror}") from None
 
