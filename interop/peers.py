@@ -22,7 +22,7 @@ from typing import Final
 VERSIONS: Final = Path(__file__).with_name("versions.txt")
 NOT_RUN: Final = 75  # EX_TEMPFAIL of sysexits.h
 
-# What Go says where this machine, and not the pinned version, is what is wrong.
+# What Go says where this machine or its module proxy, and not the pinned version, is what is wrong.
 _MACHINE: Final = (
     "dial tcp",
     "i/o timeout",
@@ -33,6 +33,12 @@ _MACHINE: Final = (
     "lookup disabled by GOPROXY=off",
     "requires go >=",
     "no space left on device",
+    "signal: killed",
+    "403 Forbidden",
+    "404 Not Found",
+    "410 Gone",
+    "502 Bad Gateway",
+    "503 Service Unavailable",
 )
 
 

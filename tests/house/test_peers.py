@@ -140,10 +140,12 @@ def test_what_was_built_is_used_without_go(tmp_path: Path) -> None:
         "go: x@v1: module lookup disabled by GOPROXY=off",
         "go: x@v1 requires go >= 1.99.0 (running go 1.24; GOTOOLCHAIN=local)",
         "write /root/.cache/go-build/x: no space left on device",
+        "reading https://proxy.golang.org/x/@v/v1.zip: 404 Not Found",
+        "x/y: /usr/local/go/pkg/tool/linux_amd64/link: signal: killed",
     ],
 )
 def test_a_machine_that_cannot_build_them_is_no_failure_of_the_comparison(tmp_path: Path, says: str) -> None:
-    """No way to the module proxy, an old Go, or a full disk: one line, and nothing is red."""
+    """No way to the module proxy, or a poor one, an old Go, a full disk, too little memory: one line, and no failure."""
     done = make(tmp_path, "--if-can", FAILING="regsync", SAYS=says)
     last = done.stdout.splitlines()[-1]
     assert done.returncode == 75
