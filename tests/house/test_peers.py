@@ -145,7 +145,7 @@ def test_what_was_built_is_used_without_go(tmp_path: Path) -> None:
     ],
 )
 def test_a_machine_that_cannot_build_them_is_no_failure_of_the_comparison(tmp_path: Path, says: str) -> None:
-    """No way to the module proxy, or a poor one, an old Go, a full disk, too little memory: one line, and no failure."""
+    """A poor way to the module proxy, an old Go, a full disk, too little memory: one line, and no failure."""
     done = make(tmp_path, "--if-can", FAILING="regsync", SAYS=says)
     last = done.stdout.splitlines()[-1]
     assert done.returncode == 75
