@@ -20,7 +20,7 @@ help:
 	@echo "make test-lowest   the unit tests with the lowest versions that pyproject.toml declares"
 	@echo "make test-install  wheel and sdist, installed by pip, pipx and uv"
 	@echo "make test-newest   all tests and types with the newest versions of today; a report, never a failure"
-	@echo "make nightly       what takes long: the tests marked so, here and in interop, and test-newest"
+	@echo "make nightly       what takes long: the tests marked so, here and in interop, coverage, and test-newest"
 	@echo "make format        format, and mend what ruff can mend"
 	@echo "make docs          write the generated parts of the documentation"
 	@echo "make lock          lock the newest versions for development and CI (LOCK_FLAGS='--day 2026-01-31')"
@@ -78,6 +78,7 @@ test-newest: $(STAMP) system
 nightly: $(STAMP) system
 	$(BIN)/python -m pytest -n auto --nightly || [ $$? -eq 5 ]
 	$(MAKE) interop INTEROP=--nightly
+	$(MAKE) coverage
 	$(MAKE) test-newest
 
 lint: $(STAMP)

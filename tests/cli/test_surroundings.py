@@ -107,7 +107,7 @@ def test_too_few_open_files_are_said_to_be_too_few(tmp_path: Path) -> None:
     with RegistryServer() as server:
         done = once(server, tmp_path, {}, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (11, 11)))
     assert done.code == 1
-    assert ": Too many open files" in done.err
+    assert ": Too many open files" in done.out + done.err
     assert "Traceback" not in done.err
 
 
@@ -120,14 +120,15 @@ def test_little_address_space_is_enough(tmp_path: Path) -> None:
 
 
 NO_THREADS = """\
-import _thread
+import _thread, threading
 
 def refuse(*_, **__):
     raise RuntimeError("can't start new thread")
 
 _thread.start_new_thread = refuse
+threading._start_new_thread = refuse
 if hasattr(_thread, "start_joinable_thread"):
-    _thread.start_joinable_thread = refuse
+    _thread.start_joinable_thread = threading._start_joinable_thread = refuse
 """
 
 

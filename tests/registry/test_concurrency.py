@@ -91,6 +91,11 @@ def all_done(outcome: Outcome, count: int) -> None:
     assert outcome.count(Status.DONE) == count
 
 
+def slow_until_in_flight(server: RegistryServer, count: int) -> SlowResponses:
+    """Answer HEAD only when as many requests are in flight, so that a slow machine uses a limit as a fast one does."""
+    return SlowResponses(methods=("HEAD",), seconds=60, released=lambda: server.requests.in_flight_max >= count)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("concurrent", [3, 16])
 def test_two_hundred_images_stay_within_the_limits_of_both_hosts(concurrent: int) -> None:
@@ -98,7 +103,7 @@ def test_two_hundred_images_stay_within_the_limits_of_both_hosts(concurrent: int
     with RegistryServer() as source, RegistryServer() as target:
         publish(source, "team/app", 200)
         for server in (source, target):
-            server.faults.add(SlowResponses(seconds=0.001))
+            server.faults.add(slow_until_in_flight(server, concurrent))
         entry = wishes.repository(f"{source.host}/team/app", f"{target.host}/mirror/app")
         all_done(mirror([source, target], entry, concurrent=concurrent), 200)
         assert source.requests.in_flight_max == target.requests.in_flight_max == concurrent
@@ -112,7 +117,7 @@ def test_a_registry_that_is_source_and_target_stays_within_its_limit(*, mounts: 
     """Even one slot is enough for all that copying takes."""
     with RegistryServer(Options(mounts=mounts)) as server:
         publish(server, "team/app", 60)
-        server.faults.add(SlowResponses(seconds=0.001))
+        server.faults.add(slow_until_in_flight(server, concurrent))
         entry = wishes.repository(f"{server.host}/team/app", f"{server.host}/mirror/app")
         all_done(mirror([server], entry, concurrent=concurrent), 60)
         assert server.requests.in_flight_max == concurrent
