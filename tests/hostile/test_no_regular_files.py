@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from transship_planner.gotemplate.configuration_functions import Environment
 from transship_planner.lifecycle.sources import DataFile
 from transship_planner.plans import planfile
 from transship_registry.digest import Digest
-from transship_registry.endoflife import cache
+from transship_registry.endoflife.cache import CachedCycles
 from transship_registry.errors import LayoutError, MissingContentError, NotFoundError
 from transship_registry.hosts import HostSettings
 from transship_registry.layout import LayoutStore
@@ -187,8 +188,19 @@ def test_credentials(tmp_path: Path, kind: str) -> None:
 @every_kind
 def test_the_cache_of_end_of_life_data(tmp_path: Path, kind: str) -> None:
     """What cannot be read there is asked for anew."""
-    replace(tmp_path / "kept.json", kind)
-    assert cache._read(tmp_path / "kept.json") is None
+    asked: list[str] = []
+
+    async def ask(api: str, product: str) -> bytes:
+        asked.append(product)
+        return b"[]"
+
+    cycles = CachedCycles("https://eol.example/api", ask, tmp_path, time.time)
+    asyncio.run(cycles.get_cycles("alpine"))
+    (kept,) = tmp_path.iterdir()
+    kept.unlink()
+    replace(kept, kind)
+    asyncio.run(cycles.get_cycles("alpine"))
+    assert asked == ["alpine", "alpine"]
 
 
 @every_kind
