@@ -1,5 +1,6 @@
 """Options of the whole test suite, and which tests run."""
 
+import signal
 from typing import Final
 
 import pytest
@@ -21,6 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start with nothing left out."""
     config.stash[_LEFT_OUT] = set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_signal_is_ignored() -> None:
+    """Let programs under test begin as in a terminal: they would ignore what `nohup` or a script had us ignore."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
