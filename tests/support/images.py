@@ -439,12 +439,13 @@ def _gzip_of_size(seed: str, size: int) -> bytes:
     gzip members of no content follow the tar; their FEXTRA fields hold the random bytes. A file name or a comment
     could not: Go's reader refuses those above 512 bytes.
     """
-    start = gzip.compress(EMPTY_TAR, mtime=0)
+    start = bytearray(gzip.compress(EMPTY_TAR, mtime=0))
+    start[9] = 3  # the operating system, which each Python names otherwise (RFC 1952, section 2.3.1)
     rest = size - len(start)
     assert size >= SMALLEST_LAYER, f"a layer needs {SMALLEST_LAYER} bytes at least, {size} asked for"
     members = -(-rest // (_MEMBER_MOST + _MEMBER_OVERHEAD))
     filler = memoryview(_random_bytes(f"{seed}-{size}", rest - members * _MEMBER_OVERHEAD))
-    pieces = [start]
+    pieces = [bytes(start)]
     for number in range(members):
         begin, end = len(filler) * number // members, len(filler) * (number + 1) // members
         pieces.append(_empty_member(filler[begin:end]))
