@@ -1224,7 +1224,7 @@ class Authority:
 
     def server(self, *names: str, ask_client: bool = False) -> ssl.SSLContext:
         """Return the context of a server with these names."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.root)
+        context = self._context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.issue(*names))
         if ask_client:
             context.verify_mode = ssl.CERT_REQUIRED
@@ -1232,7 +1232,10 @@ class Authority:
 
     def client(self) -> ssl.SSLContext:
         """Return the context of a client that trusts this authority."""
-        context = ssl.create_default_context(cafile=self.root)
+        return self._context(ssl.Purpose.SERVER_AUTH)
+
+    def _context(self, purpose: ssl.Purpose) -> ssl.SSLContext:
+        context = ssl.create_default_context(purpose, cafile=self.root)
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which Python 3.13 sets: the certificates here are simple
         return context
 
