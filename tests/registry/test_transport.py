@@ -1776,4 +1776,4 @@ def test_garbage(answer: bytes, cuts: list[int], method: str) -> None:
     whole = received(method, answer, [])
     in_pieces = received(method, answer, cuts)
     assert in_pieces == whole
-    assert not isinstance(whole, str) or whole in {"RemoteProtocolError", "NotHTTPError", "ReadError"}
+    assert not isinstance(whole, str) or whole in {"RemoteProtocolError", "NotHTTPError", "SpeaksTLSError", "ReadError"}
