@@ -71,6 +71,8 @@ def _status(error: RegistryError) -> int | None:
     return 404 if error.status is None and isinstance(error, NotFoundError) else error.status
 
 
+_NO_SPACE: Final = "the registry has no space left: free some there, and apply again"
+
 CAUSES: Final = (
     Cause(
         attempted=frozenset({"GET manifest"}),
@@ -99,13 +101,13 @@ CAUSES: Final = (
     Cause(
         attempted=_PUSH,
         statuses=frozenset({507}),
-        sentence="the registry has no space left: free some there, and apply again",
+        sentence=_NO_SPACE,
     ),
     Cause(
         attempted=_PUSH,
         statuses=frozenset({500, 503}),
         answer=_FULL,
-        sentence="the registry has no space left: free some there, and apply again",
+        sentence=_NO_SPACE,
     ),
     Cause(
         attempted=_PUSH,

@@ -1,30 +1,13 @@
 """Who may start when all slots of a host are taken, in which order, and when: the edges of the limiter."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 
 from support.http_client import START, FakeTime
+from support.limiting import limiter, run, settle
 from transship_registry.http.limiter import HostLimiter, feeding_layout
-
-
-def limiter(ceiling: int, per_second: float = 0.0, time: FakeTime | None = None) -> HostLimiter:
-    return HostLimiter(ceiling, per_second, (time or FakeTime()).timing)
-
-
-async def settle() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    async def within_reason() -> None:
-        async with asyncio.timeout(60):
-            await scenario()
-
-    asyncio.run(within_reason())
 
 
 async def uploading(host: HostLimiter, until: asyncio.Event) -> None:

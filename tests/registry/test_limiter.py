@@ -1,29 +1,12 @@
 """The limiter of a host: slots, pace, adaptation, and no circle of waiting."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
 from support.http_client import START, FakeTime
+from support.limiting import limiter, run, settle
 from transship_registry.http.limiter import DEFAULT_CONCURRENT, HostLimiter, feeding_layout
-
-
-def limiter(ceiling: int = 2, per_second: float = 0.0, time: FakeTime | None = None) -> HostLimiter:
-    return HostLimiter(ceiling, per_second, (time or FakeTime()).timing)
-
-
-async def settle() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    async def within_reason() -> None:
-        async with asyncio.timeout(600):
-            await scenario()
-
-    asyncio.run(within_reason())
 
 
 def test_a_request_waits_until_a_slot_is_free() -> None:
