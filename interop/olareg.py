@@ -1,20 +1,15 @@
 """The registry that has the referrers API: olareg, on a free loopback port, from `__enter__` to `__exit__`."""
 
 import http.client
-import signal
-import socket
 import subprocess
 import tempfile
-import threading
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from interop.programs import program
 
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 10.0
+from support.serving import free_port, stop, wait_until_ready
 
 
 class Olareg:
@@ -49,8 +44,7 @@ class Olareg:
         self._stop()
 
     def _start(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self._port = listener.getsockname()[1]
+        self._port = free_port()
         self.folder.mkdir()
         listen = ["--addr", "127.0.0.1", "--port", str(self._port), "--dir", str(self.folder)]
         allow = ["--api-delete", "--api-blob-delete", "--gc-frequency", "-1s"]
@@ -62,12 +56,10 @@ class Olareg:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            said = (Path(self._folder.name) / "output.log").read_text(errors="replace")
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"olareg did not answer on {self.host}:\n{said}")
-            threading.Event().wait(0.02)
+        wait_until_ready(self._process, f"olareg on {self.host}", self._answers, self._log)
+
+    def _log(self) -> str:
+        return (Path(self._folder.name) / "output.log").read_text(errors="replace")
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1)
@@ -82,11 +74,6 @@ class Olareg:
 
     def _stop(self) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            stop(self._process)
             self._process = None
         self._folder.cleanup()

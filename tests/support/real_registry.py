@@ -10,22 +10,19 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import IO, Self
+
+from support.serving import free_port, stop, wait_until_ready
 
 BINARY = "docker-registry"
-START_TIMEOUT_S = 300.0
-STOP_TIMEOUT_S = 60.0
 _ACCESS = re.compile(r'^\S+ - \S+ \[[^\]]*\] "(?P<method>[A-Z]+) (?P<target>\S+) HTTP/[\d.]+" (?P<status>\d{3}) ')
 
 
@@ -154,7 +151,7 @@ class RealRegistry:
         self._stop()
 
     def _start(self, program: str) -> None:
-        self._port = _free_port()
+        self._port = free_port()
         configuration = self.folder / "config.yml"
         # YAML 1.2 is a superset of JSON, and the registry's parser takes it.
         configuration.write_text(json.dumps(self._configuration()))
@@ -168,18 +165,13 @@ class RealRegistry:
             env={"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), "OTEL_TRACES_EXPORTER": "none"},
             start_new_session=True,
         )
-        self._wait_until_ready()
+        wait_until_ready(self._process, f"{BINARY} on {self.url}", self._answers, lambda: self.log)
         self.requests = AccessLog(log_file)
         self.requests.clear()
 
     def _stop(self) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            stop(self._process)
             self._process = None
         if self._output is not None:
             self._output.close()
@@ -227,18 +219,6 @@ class RealRegistry:
         path.write_text("\n".join(lines) + "\n")
         return path
 
-    def _wait_until_ready(self) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            if self._process.poll() is not None:
-                raise RuntimeError(f"{BINARY} ended with status {self._process.returncode} at its start:\n{self.log}")
-            if self._answers():
-                return
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{BINARY} did not answer on {self.url} within {START_TIMEOUT_S:.0f} s:\n{self.log}")
-            threading.Event().wait(0.02)
-
     def _answers(self) -> bool:
         if self._tls[0] is not None and self._ready_context is None:
             try:
@@ -267,9 +247,3 @@ def _htpasswd_line(program: str, user: str, password: str) -> str:
         [program, "-n", "-i", "-B", "-C", "4", user], input=password.encode(), capture_output=True, check=True
     )
     return done.stdout.decode().strip()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = cast("Sequence[object]", listener.getsockname())
-        return cast("int", address[1])
