@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says how busy the machine is, and nothing about the code.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# By day the examples are the same for everybody; at night others are searched (`--hypothesis-profile=search`).
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("house", settings.get_profile("search"), derandomize=True, database=None)
 settings.load_profile("house")
 
 _LEFT_OUT: Final = pytest.StashKey[set[str]]()

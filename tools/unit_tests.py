@@ -3,7 +3,8 @@
     unit_tests.py pythons    with each supported Python that this machine has, but that of `.venv`, which runs all tests
     unit_tests.py lowest     with the lowest versions that pyproject.toml declares, on the oldest Python
 
-Unit tests are those of the rooms; tests/integration and tests/house run once, on one Python.
+Unit tests are those of the rooms, and those of hostile surroundings.
+tests/integration and tests/house run once, on one Python.
 A Python that is missing is a line of the report and no failure, since machines differ.
 """
 
@@ -14,7 +15,7 @@ from typing import Final
 
 from pythons import LOCKS, ROOT, VERSIONS, environment, find_python
 
-UNIT: Final = ("tests/registry", "tests/state", "tests/planner", "tests/executor", "tests/cli")
+UNIT: Final = ("tests/registry", "tests/state", "tests/planner", "tests/executor", "tests/cli", "tests/hostile")
 _HERE: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
