@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import msgspec
 import pytest
@@ -200,9 +200,9 @@ class Source:
         self.gate.set()
 
     @asynccontextmanager
-    async def get_blob(self, _: Repository, blob: Descriptor) -> AsyncGenerator[AsyncIterator[bytes | memoryview]]:
+    async def get_blob(self, where: Repository, blob: Descriptor) -> AsyncGenerator[AsyncIterator[bytes | memoryview]]:
         """See `RegistryReader.get_blob`; the buffer of a piece is used again for the next one."""
-        assert blob == self.blob
+        assert (where, blob) == (SOURCE, self.blob)
         self.opened += 1
         yield self._pieces()
 
@@ -213,6 +213,19 @@ class Source:
             buffer[: len(piece)] = piece
             yield memoryview(buffer)[: len(piece)]
             await self.gate.wait()
+
+
+class Several:
+    """A `RegistryReader` of several blobs."""
+
+    def __init__(self, sources: dict[Digest, Source]) -> None:
+        self._sources = sources
+
+    def get_blob(
+        self, where: Repository, blob: Descriptor
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes | memoryview]]:
+        """See `RegistryReader.get_blob`."""
+        return self._sources[blob.digest].get_blob(where, blob)
 
 
 def change_for(source: Source, target: Repository, tag: str = "1", *, present: bool = False) -> Change:
@@ -347,6 +360,24 @@ def test_without_room_on_the_disk_every_target_reads_the_source(
                 assert await read(spools, source, target) == CONTENT
         assert source.opened == 3
         assert disk.is_clean
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert caplog.messages == [WARNING]
+
+
+def test_a_full_disk_is_told_once_for_all_blobs(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    """It is the same disk."""
+
+    async def scenario() -> None:
+        one, other = Source(CONTENT), Source(CONTENT[::-1])
+        both = {one.blob.digest: one, other.blob.digest: other}
+        changes = [change_for(source, target) for source in both.values() for target in TARGETS]
+        disk.room = 0
+        async with Spools(Several(both), changes) as spools:  # type: ignore[arg-type]  # a reader of blobs will do
+            for source in both.values():
+                assert await read(spools, source, TARGETS[0]) == source.content
+        assert (one.opened, other.opened) == (1, 1)
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())
@@ -644,6 +675,35 @@ async def _apply_with(trouble: str, world: MemoryRegistry, made: Plan) -> Outcom
 
     world.before_call = meet
     return await running
+
+
+def test_reading_a_spool_leaves_no_descriptor_open(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is read; each reader has one of its own."""
+    closed: list[int] = []
+    opened: list[int] = []
+    system_dup, system_close = os.dup, os.close
+
+    def dup(descriptor: int) -> int:
+        opened.append(system_dup(descriptor))
+        return opened[-1]
+
+    def close(descriptor: int) -> None:
+        closed.append(descriptor)
+        system_close(descriptor)
+
+    monkeypatch.setattr(os, "dup", dup)
+    monkeypatch.setattr(os, "close", close)
+
+    async def scenario() -> None:
+        source = Source(CONTENT)
+        async with spools_for(source) as spools:
+            for target in TARGETS:
+                await read(spools, source, target)
+
+    asyncio.run(scenario())
+    assert disk.is_clean
+    assert len(opened) == 2
+    assert [descriptor for descriptor in closed if descriptor in opened] == opened
 
 
 def test_what_lies_in_a_layout_is_not_copied_to_another_file() -> None:
