@@ -371,7 +371,8 @@ def test_an_interrupted_run_leaves_no_uploads_at_the_registry(tmp_path: Path, nu
     interrupted = threading.Event()
 
     def interrupt() -> bool:
-        if runs and not interrupted.is_set():
+        sending = sum(server.requests.count(method, "/blobs/uploads/") for method in ("PUT", "PATCH"))
+        if runs and sending == 2 and not interrupted.is_set():
             interrupted.set()
             runs[0].send_signal(number)
         return ended.is_set()
