@@ -15,6 +15,7 @@ from transship_registry.digest import Digest
 from transship_registry.endoflife import asking
 from transship_registry.errors import ContentError, InvalidReferenceError, RegistryError
 from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience, TlsMode
+from transship_registry.http.address import Pause
 from transship_registry.http.counters import Counters, RegistryWarning
 from transship_registry.http.exchange import Exchange
 from transship_registry.http.host import Host
@@ -77,8 +78,13 @@ class HttpRegistry:
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._hosts: dict[str, Host] = {}
         self._sessions: dict[tuple[Repository, Digest], upload_session.UploadSession] = {}
+        self._on_pause: Callable[[Pause], None] = lambda _: None
         self._abandoned: list[upload_session.UploadSession] = []
         self._referrers = Referrers(self._timing.clock)
+
+    def watch_pauses(self, on_pause: Callable[[Pause], None]) -> None:
+        """Have `on_pause` called whenever a host asks for a pause."""
+        self._on_pause = on_pause
 
     def add_targets(self, repositories: Iterable[Repository]) -> None:
         """Name more repositories that are never to be read from a mirror."""
@@ -317,8 +323,12 @@ class HttpRegistry:
             user_agent=self._user_agent,
             tries=settings.patience.tries,
             outage_s=self._outage_s,
+            on_pause=self._note_pause,
         )
         return Host(settings, exchange, counters, chunk_max=self._chunk_max)
+
+    def _note_pause(self, pause: Pause) -> None:
+        self._on_pause(pause)
 
     def _external(self, host: Host, source: download.Source, url: str) -> download.Source | None:
         """Return the place outside the registry where a foreign layer lies, to be asked anonymously.

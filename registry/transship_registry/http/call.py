@@ -30,7 +30,7 @@ class Call:
     others become errors. A body that is a stream can be sent once: such a call is never repeated, and a 401 is handed
     to the caller after the login, which the call that repeats it goes on with if it has the same `visit`; it is made
     within `Exchange.upload`. `tries` is how often it is made at most, fewer than the host's settings say. `fetch` reads
-    at most `limit` bytes of an answer.
+    at most `limit` bytes of an answer. An answer of `any_length` may take any time, as long as it moves.
     """
 
     attempted: str
@@ -45,6 +45,7 @@ class Call:
     tries: int | None = None
     limit: int = REFUSAL_LIMIT
     visit: Visit | None = None
+    any_length: bool = False
 
     @property
     def streams(self) -> bool:

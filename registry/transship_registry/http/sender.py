@@ -19,6 +19,7 @@ from transship_registry.http.refusals import REFUSAL_LIMIT
 from transship_registry.http.retry import Failure
 from transship_registry.http.timing import Timing
 from transship_registry.http.wire.exchange import NotHTTPError
+from transship_registry.http.wire.pace import ANY_LENGTH
 
 REDIRECT_LIMIT: Final = 10
 LASTING: Final = Failure(lasting=True)
@@ -167,12 +168,14 @@ class Sender:
         headers = {**self._headers, **call.headers}
         if authorization:
             headers["Authorization"] = authorization
+        extensions = {ANY_LENGTH: True} if call.any_length else {}
         if isinstance(call.body, bytes):
-            request = httpx.Request(call.method, url, headers=headers, content=call.body or None)
+            body = call.body or None
+            request = httpx.Request(call.method, url, headers=headers, content=body, extensions=extensions)
         else:
             # httpx writes this header itself, but not for a request that is given its stream.
             headers["Host"] = url.netloc.decode("ascii")
-            request = httpx.Request(call.method, url, headers=headers, stream=call.body)
+            request = httpx.Request(call.method, url, headers=headers, stream=call.body, extensions=extensions)
         self.address(url, ", where {} redirects to")
         self._counters.note_request(call.attempted if url is call.url else "follow redirect")
         response = await self._transmit(call, request)

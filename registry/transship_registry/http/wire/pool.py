@@ -11,6 +11,7 @@ from transship_registry.http.wire.connection import Connection
 from transship_registry.http.wire.dial import Dialer
 from transship_registry.http.wire.exchange import Exchange, OutgoingRequest
 from transship_registry.http.wire.message import ResponseHead
+from transship_registry.http.wire.pace import ANY_LENGTH
 from transship_registry.http.wire.routes import Route, Routes
 
 
@@ -115,6 +116,8 @@ class WireTransport(httpx.AsyncBaseTransport):
                 connection.abort()
             origin.slots.release()
 
+        if ANY_LENGTH in request.extensions:
+            connection.begin_body()
         body = ResponseBody(connection, head, self._dialer.max_head_bytes, give_back)
         content = body.take_if_here()
         return httpx.Response(
