@@ -1,5 +1,6 @@
 """Registries over HTTP: the port's methods, for any number of hosts at once (OCI distribution-spec 1.1)."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -34,6 +35,9 @@ from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import Referrer, ReferrerList
 
 USER_AGENT: Final = "transship"
+
+FAREWELL_S: Final = 1.5
+"""How long the upload sessions that were not used are cancelled in the end, all of them together."""
 
 T = TypeVar("T")
 
@@ -99,11 +103,19 @@ class HttpRegistry:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Cancel the upload sessions that nobody used, and close all connections."""
+        """Cancel the upload sessions that nobody used, and close all connections.
+
+        All are cancelled side by side, and those that take long are left to the registry.
+        """
         self._abandoned += self._sessions.values()
         self._sessions.clear()
-        while self._abandoned:
-            await self._abandoned.pop().cancel()
+        cancelling = [asyncio.ensure_future(session.cancel()) for session in self._abandoned]
+        self._abandoned.clear()
+        if cancelling:
+            _, late = await asyncio.wait(cancelling, timeout=FAREWELL_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*cancelling, return_exceptions=True)
         while self._transports:
             await self._transports.pop().aclose()
 
