@@ -165,4 +165,4 @@ def _as_text(record: logging.LogRecord) -> str:
     return f"{record.levelname.lower()}: {record.getMessage()}"
 
 
-_forms: Final = [_as_text]
+_forms: Final[list[Callable[[logging.LogRecord], str]]] = [_as_text]

@@ -15,7 +15,7 @@ from transship_registry.inventory import Inventory
 from transship_registry.layout import LayoutStore
 from transship_registry.layout.links import LayoutLinks
 from transship_registry.login.credentials import CredentialSources
-from transship_registry.login.tls import ssl_context
+from transship_registry.login.tls import ssl_context, ssl_context_elsewhere
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, RegistryWriter, TagList
 from transship_registry.quota import Quota
@@ -157,6 +157,7 @@ async def open_registries(
             settings,
             credentials=credentials,
             tls_factory=lambda host: ssl_context(host, use_certs_d=not skip_docker_config),
+            elsewhere_factory=lambda host: ssl_context_elsewhere(host, use_certs_d=not skip_docker_config),
             user_agent=user_agent,
             targets=targets,
             target_prefixes=target_prefixes,

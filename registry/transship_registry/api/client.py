@@ -25,14 +25,17 @@ from transship_registry.http.origins import ForbiddenURLError, follow
 from transship_registry.http.rate_limits import read_pull_quota
 from transship_registry.http.timing import Timing
 from transship_registry.http.transport import TransportSettings, open_transport
+from transship_registry.http.wire.reach import place_of_name, reach_from
 from transship_registry.inventory import Inventory
 from transship_registry.login.logins import ConfiguredCredential, CredentialSource, Logins
-from transship_registry.login.tls import ssl_context
+from transship_registry.login.tls import ssl_context, ssl_context_elsewhere
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import Referrer, ReferrerList
+
+_HTTPS: Final = 443
 
 USER_AGENT: Final = "transship"
 
@@ -60,6 +63,7 @@ class HttpRegistry:
         credentials: CredentialSource | None = None,
         transport_factory: Callable[[TransportSettings], httpx.AsyncBaseTransport] = open_transport,
         tls_factory: Callable[[HostSettings], SSLContext | None] = ssl_context,
+        elsewhere_factory: Callable[[HostSettings], SSLContext | None] = ssl_context_elsewhere,
         timing: Timing | None = None,
         user_agent: str = "",
         targets: Collection[Repository] = (),
@@ -72,6 +76,7 @@ class HttpRegistry:
         self._credentials = credentials
         self._transport_factory = transport_factory
         self._tls_factory = tls_factory
+        self._elsewhere_factory = elsewhere_factory
         self._timing = timing or Timing()
         self._user_agent = user_agent or USER_AGENT
         self._targets = set(targets)
@@ -319,6 +324,8 @@ class HttpRegistry:
         transport = self._transport_factory(
             TransportSettings(
                 tls=self._tls_factory(settings),
+                home=home.host,
+                tls_elsewhere=lambda host, port: self._tls_elsewhere(settings, host, port),
                 connect_timeout_s=settings.patience.connect_timeout_s,
                 stall_timeout_s=settings.patience.stall_timeout_s,
                 max_connections=2 * concurrent + 2,
@@ -339,6 +346,13 @@ class HttpRegistry:
         )
         return Host(settings, exchange, counters, chunk_max=self._chunk_max)
 
+    def _tls_elsewhere(self, settings: HostSettings, host: str, port: int) -> SSLContext | None:
+        """Return how to trust a host that one with these settings leads to: by its own settings, if it has any."""
+        places = {f"{host}:{port}", host} if port == _HTTPS else {f"{host}:{port}"}
+        named = (each for each in self._settings.values() if each.endpoint in places and each is not settings)
+        own = next(named, None)
+        return self._tls_factory(own) if own else self._elsewhere_factory(settings)
+
     def _note_pause(self, pause: Pause) -> None:
         self._on_pause(pause)
 
@@ -347,12 +361,15 @@ class HttpRegistry:
 
         An address that the registry could not redirect to is not visited either.
         """
+        reach = reach_from(host.exchange.place, "the URL of the layer is not followed")
         try:
             target = follow(httpx.URL(host.settings.base_url), url)
         except ForbiddenURLError:
             return None
+        if not reach.allows(place_of_name(target.host)):
+            return None
         call = replace(source.call, attempted="GET external layer", url=target, path="", scopes=frozenset())
-        return download.Source(self._outside(target).exchange, call)
+        return download.Source(self._outside(target).exchange, replace(call, reach=reach))
 
     def _outside(self, url: httpx.URL) -> Host:
         """Return the host of a URL that belongs to no registry, without any credentials."""

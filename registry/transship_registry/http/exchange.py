@@ -11,7 +11,7 @@ import httpx
 
 from transship_registry.errors import ContentError, RegistryError
 from transship_registry.http.address import Pause
-from transship_registry.http.call import Answer, Call, Held, RefusedError, Silence
+from transship_registry.http.call import Answer, Call, Held, RefusedError, Silence, place_of_response
 from transship_registry.http.counters import Counters
 from transship_registry.http.limiter import HostLimiter
 from transship_registry.http.origins import printable, same_origin
@@ -20,6 +20,7 @@ from transship_registry.http.refusals import Refusal, come_back, read_refusal, r
 from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, TOTAL_S, Failure, RetryIn, decide, is_transient
 from transship_registry.http.sender import REDIRECT_LIMIT, Sender, broken_off
 from transship_registry.http.timing import Timing
+from transship_registry.http.wire.reach import ANYWHERE, Place, Reach, reach_from
 from transship_registry.login.auth import TOKEN_BODY_LIMIT
 from transship_registry.login.logins import Login, Logins, Send, Visit
 
@@ -52,6 +53,9 @@ class Exchange:
         on_pause: Callable[[Pause], None] = lambda _: None,
     ) -> None:
         self._on_pause = on_pause
+        self._home = home
+        self._name = counters.registry
+        self._told_realms: set[str] = set()
         self._sender = Sender(
             home=home,
             transport=transport,
@@ -156,8 +160,16 @@ class Exchange:
         finally:
             await held.release()
         response = held.response
-        url, wall = response.request.url, self._timing.wall()
-        return Answer(call, response.status_code, response.headers, body, url, held.login_advice, wall)
+        return Answer(
+            call,
+            response.status_code,
+            response.headers,
+            body,
+            response.request.url,
+            held.login_advice,
+            self._timing.wall(),
+            place_of_response(response),
+        )
 
     async def _attempt(self, call: Call) -> Held:
         """Make the call once; raises `RefusedError`."""
@@ -202,7 +214,10 @@ class Exchange:
 
     async def _fetch_token(self, call: Call, request: httpx.Request) -> httpx.Response:
         """Send a request of a handshake, again if need be; its answer is read whole, whatever its status."""
-        is_root = self._sender.is_own(request.url) and request.url.path == "/v2/"
+        is_own = self._sender.is_own(request.url)
+        is_root = is_own and request.url.path == "/v2/"
+        if not is_own:
+            self._tell_realm(request.url)
         token_call = Call(
             attempted="GET root" if is_root else f"{request.method} token",
             method=request.method,
@@ -210,8 +225,26 @@ class Exchange:
             reference=f"from {printable(request.url)} for {call.reference}",
             path=call.path,
             scopes=frozenset(),
+            reach=ANYWHERE
+            if is_own
+            else reach_from(self._sender.place, f"the token service of {self._name} is not asked"),
         )
         return await self._persist(token_call, lambda: self._ask_for_token(token_call, request))
+
+    def _tell_realm(self, url: httpx.URL) -> None:
+        """Say once that another host gives the tokens: it is shown the login."""
+        if url.host != self._home.host and url.host not in self._told_realms:
+            self._told_realms.add(url.host)
+            _log.debug("%s: its token service is another host, %s, which is shown the login", self._name, url.host)
+
+    def reach(self, url: httpx.URL, answer: Answer, said: str) -> Reach:
+        """Return where a request may go to a URL that an answer names; `said` is for the error where it may not."""
+        return answer.call.reach if self._sender.is_own(url) else reach_from(answer.place, said, answer.status)
+
+    @property
+    def place(self) -> Place:
+        """Where the host is."""
+        return self._sender.place
 
     async def _ask_for_token(self, call: Call, request: httpx.Request) -> httpx.Response:
         held = await self._sender.send_for_token(call, request)

@@ -12,6 +12,7 @@ import httpx
 from typing_extensions import override
 
 from transship_registry.http.wire.pace import LOOKS_PER_STALL, Look, Pace
+from transship_registry.http.wire.reach import Place
 
 SMALL_BUFFER = 32 * 1024
 LARGE_BUFFER = 1024 * 1024
@@ -34,6 +35,7 @@ class Connection(asyncio.BufferedProtocol):
         """Prepare for `peer`, the name that error messages give to the other end."""
         self.peer = peer
         self.idle_since = 0.0
+        self.place = Place.ELSEWHERE
         # Bytes received since the present request was begun; a request may only be replayed while there are none.
         self.answered_bytes = 0
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
