@@ -1,14 +1,12 @@
 """The commands that change targets: apply and once."""
 
-import signal
 import sys
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-import typer
-
+from transship import interrupts
 from transship.exits import Exit, most_specific, of_outcome, of_plan
 from transship.hooking import hooks_of
 from transship.invocation import LOG, Invocation, now
@@ -36,6 +34,8 @@ from transship_state.filestore import FileStore
 
 _OUTAGE_S: Final = 60.0
 """How long a registry may be away, as for a restart, before the changes that need it fail without being tried."""
+
+_ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 async def apply_file(invocation: Invocation, plan_file: Path, *, state_file: Path | None, with_hooks: bool) -> int:
@@ -186,17 +186,21 @@ def _ask() -> bool:
             "there is no terminal to ask for approval: "
             "apply a plan file that was approved, or give --auto-approve; nothing was changed"
         )
-    with _interruptible():
-        return typer.confirm("Apply these changes?", default=False)
+    with interrupts.raising():  # the event loop's own handlers would wait until the question is answered
+        return _answer()
 
 
-@contextmanager
-def _interruptible() -> Generator[None]:
-    """Let Ctrl-C and SIGTERM end a question: the event loop's own handlers would wait until it is answered."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = [signal.signal(number, signal.default_int_handler) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, previous, strict=True):
-            signal.signal(number, handler)
+def _answer() -> bool:
+    while True:
+        sys.stdout.write("Apply these changes? [y/N]: ")
+        sys.stdout.flush()
+        line = sys.stdin.readline()
+        if not line:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            LOG.info("No answer is a no.")
+            return False
+        answer = line.strip().lower()
+        if answer in _ANSWERS:
+            return _ANSWERS[answer]
+        sys.stdout.write("Only yes or no is an answer.\n")

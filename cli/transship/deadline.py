@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from transship_planner.observation.headway import Headway
 from transship_planner.render.causes import not_looked_at
 from transship_registry.errors import TransshipError
+from transship_registry.http.address import Pause
 from transship_registry.registries import Registries
 
 T = TypeVar("T")
@@ -48,17 +49,27 @@ class Deadline:
     async def keep(self, work: Coroutine[object, object, T], registries: Registries, *, what: str, then: str = "") -> T:
         """Do the work of `what`; when the time is over it is cancelled, and `TimeUpError` says how far it came.
 
+        So it is at once when a registry asks for a pause that is longer than what is left of the time.
+
         `then` says what comes of that.
         """
         if self._text is None:
             return await work
         task, said = asyncio.ensure_future(work), list[str]()
 
-        def ring() -> None:
-            if not task.done():
-                said.append("; ".join(filter(None, (*self._outlook(what, registries.awaited), then))))
+        def end(*reasons: str) -> None:
+            if not task.done() and not said:
+                said.append("; ".join(filter(None, (*reasons, then))))
                 task.cancel()
 
+        def ring() -> None:
+            end(*self._outlook(what, registries.awaited))
+
+        def pause(asked: Pause) -> None:
+            if self._clock() + asked.seconds > self._ends_at:
+                end(f"the {what} cannot be done within {self._text} (--timeout)", f"waiting for {asked}")
+
+        registries.watch_pauses(pause)
         self._later(max(0.0, self._ends_at - self._clock()), ring)
         try:
             return await task

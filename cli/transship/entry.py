@@ -16,6 +16,12 @@ _STACK: Final = 1024 * 1024
 
 def run() -> int:
     """Run transship with the arguments of the process, and return its exit code."""
+    code = _run()
+    interrupts.leave(code)
+    return code
+
+
+def _run() -> int:
     interrupts.exit_at_once()
     streams.make_ready()
     _raise_open_files()

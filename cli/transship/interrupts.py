@@ -1,9 +1,17 @@
-"""How SIGINT, SIGTERM and SIGHUP end the program, in each phase of its life."""
+"""How SIGINT, SIGTERM and SIGHUP end the program, in each phase of its life.
 
+The first one has the work cancelled, which cleans up. A line says so when that takes longer than `NOTICE_S`, and after
+`END_S`, or at another signal, the process ends whatever it is at: a timer of the system sees to it, which needs neither
+a thread nor the event loop.
+"""
+
+import logging
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +20,15 @@ if TYPE_CHECKING:
 
 INTERRUPTED: Final = 130
 """The exit code."""
+
+NOTICE_S: Final = 0.5
+"""After so long a line says that the signal was heard."""
+
+END_S: Final = 3.0
+"""After so long the process ends."""
+
+_FLUSH_S: Final = 0.5
+"""So long the output has that is still to be written then."""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,18 +42,82 @@ def exit_at_once() -> None:
         signal.signal(number, _exit)
 
 
+def write_lines_by(form: Callable[[logging.LogRecord], str]) -> None:
+    """Have the lines of this module look as all the others, from now on."""
+    _forms[:] = [form]
+
+
 @contextmanager
 def raising() -> Generator[None]:
     """Raise `KeyboardInterrupt` on a signal: for work that blocks, and cleans up after itself."""
-    with _handled(lambda number: signal.signal(number, signal.default_int_handler)):
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        _begin_to_end()
+        raise KeyboardInterrupt
+
+    with _handled(lambda number: signal.signal(number, interrupt)):
         yield
 
 
 @contextmanager
 def calling(loop: "AbstractEventLoop", interrupt: Callable[[], object]) -> Generator[None]:
     """Have the event loop call `interrupt` on a signal."""
-    with _handled(lambda number: loop.add_signal_handler(number, interrupt), loop.remove_signal_handler):
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        _begin_to_end()
+        loop.call_soon_threadsafe(interrupt)
+
+    def handle(number: signal.Signals) -> None:
+        # The loop wakes up for those that it handles; its own handler would wait for it, though, if it is busy.
+        loop.add_signal_handler(number, lambda: None)
+        signal.signal(number, hear)
+
+    with _handled(handle, loop.remove_signal_handler):
         yield
+
+
+def leave(code: int) -> None:
+    """End the process with `code` if it was interrupted, and would wait for a thread; else let Python do so.
+
+    Python gives up our handlers before it has ended, and the timer would then kill the process.
+    """
+    if signal.getsignal(signal.SIGALRM) not in {_notice, _end}:
+        return
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _begin_to_end() -> None:
+    """Let the end come soon, and at the next signal."""
+    for number in _heeded():
+        signal.signal(number, _end)
+    signal.signal(signal.SIGALRM, _notice)
+    signal.setitimer(signal.ITIMER_REAL, NOTICE_S)
+
+
+def _notice(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGALRM, _end)
+    signal.setitimer(signal.ITIMER_REAL, END_S - NOTICE_S)
+    _say(logging.INFO, "Interrupted: stopping what is under way; once more ends it at once.")
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End the process; output that nobody takes is not waited for."""
+    for each in (*_heeded(), signal.SIGALRM):
+        signal.signal(each, _exit)
+    signal.setitimer(signal.ITIMER_REAL, _FLUSH_S)
+    with suppress(OSError, RuntimeError, ValueError):  # one may be in the middle of writing
+        sys.stdout.flush()
+    _exit(number, frame)
+
+
+def _say(level: int, line: str) -> None:
+    record = logging.makeLogRecord({"levelno": level, "levelname": logging.getLevelName(level), "msg": line})
+    with suppress(OSError):
+        os.write(2, f"{_forms[0](record)}\n".encode())
 
 
 @contextmanager
@@ -75,6 +156,13 @@ def _heeded() -> list[signal.Signals]:
 
 def _exit(number: int, frame: FrameType | None) -> None:
     try:
-        os.write(2, b"error: interrupted\n")
+        _say(logging.ERROR, "interrupted")
     finally:
         os._exit(INTERRUPTED)
+
+
+def _as_text(record: logging.LogRecord) -> str:
+    return f"{record.levelname.lower()}: {record.getMessage()}"
+
+
+_forms: Final[list[Callable[[logging.LogRecord], str]]] = [_as_text]

@@ -55,6 +55,7 @@ class Invocation:
             self.fail(f"log level {self.verbosity!r} is unknown; expected debug, info, warn or error")
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_JsonLines() if self.log_format is LogFormat.JSON else _TextLines())
+        interrupts.write_lines_by(handler.format)
         for logger in _LOGGERS:
             logger.handlers[:] = [handler]
             logger.setLevel(level)

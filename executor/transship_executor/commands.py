@@ -18,6 +18,9 @@ Say: TypeAlias = Callable[[str], None]
 GRACE_S: Final = 2.0
 """How long a command that is told to end has for that, before it is killed."""
 
+INTERRUPTED_GRACE_S: Final = 1.0
+"""The same when the run is interrupted: somebody waits for it to end."""
+
 DRAIN_S: Final = 1.0
 """How long what a command leaves in the background may hold its output, before it is killed."""
 
@@ -52,7 +55,7 @@ async def run_command(
         else:
             await running.terminate(grace_s)
     except asyncio.CancelledError:
-        await running.terminate(grace_s)
+        await running.terminate(min(grace_s, INTERRUPTED_GRACE_S))
         raise
     finally:
         code = running.close()
@@ -150,8 +153,10 @@ class _Running:
         """Tell the whole group to end, and wait for that a little; `close` kills it."""
         self._told_to_end = True
         self._signal(signal.SIGTERM)
-        if await _happens(self.ended, grace_s):
-            await _happens(self.silent, grace_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self.ended.wait()
+                await self.silent.wait()
 
     def close(self) -> int | None:
         """Kill what is still there, and return the shell's exit code; below zero, the signal that ended it.

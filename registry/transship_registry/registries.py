@@ -1,7 +1,7 @@
 """Registries and image layouts behind one door: each repository's requests go to the place that it names."""
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -9,12 +9,13 @@ from transship_registry.api.client import HttpRegistry
 from transship_registry.digest import Digest
 from transship_registry.home import home_folder
 from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience
+from transship_registry.http.address import Pause
 from transship_registry.http.limiter import feeding_layout
 from transship_registry.inventory import Inventory
 from transship_registry.layout import LayoutStore
 from transship_registry.layout.links import LayoutLinks
 from transship_registry.login.credentials import CredentialSources
-from transship_registry.login.tls import ssl_context
+from transship_registry.login.tls import ssl_context, ssl_context_elsewhere
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, RegistryWriter, TagList
 from transship_registry.quota import Quota
@@ -34,6 +35,10 @@ class Registries:
     def awaited(self) -> tuple[tuple[str, float], ...]:
         """The addresses that are waited for, and for how many seconds nothing has come from them; the longest first."""
         return self.http.awaited
+
+    def watch_pauses(self, on_pause: Callable[[Pause], None]) -> None:
+        """Have `on_pause` called whenever a registry asks for a pause."""
+        self.http.watch_pauses(on_pause)
 
     def add_targets(self, repositories: Iterable[Repository]) -> None:
         """Name more repositories that mirrors never answer for: those about to be written, where what is is checked."""
@@ -152,6 +157,7 @@ async def open_registries(
             settings,
             credentials=credentials,
             tls_factory=lambda host: ssl_context(host, use_certs_d=not skip_docker_config),
+            elsewhere_factory=lambda host: ssl_context_elsewhere(host, use_certs_d=not skip_docker_config),
             user_agent=user_agent,
             targets=targets,
             target_prefixes=target_prefixes,

@@ -19,6 +19,7 @@ from transship import drifting, planning
 from transship.deadline import Deadline, TimeUpError
 from transship.invocation import Invocation, LogFormat
 from transship_planner.plans.plan import Problem
+from transship_registry.http.address import Pause
 from transship_registry.registries import Registries
 
 TAGS = [f"1.{number}" for number in range(4)]
@@ -46,10 +47,14 @@ class Waiting(Registries):
     """Registries of which so many are waited for."""
 
     silent: tuple[tuple[str, float], ...] = ()
+    pauses: list[Callable[[Pause], None]] = field(default_factory=list[Callable[[Pause], None]])
 
     @property
     def awaited(self) -> tuple[tuple[str, float], ...]:
         return self.silent
+
+    def watch_pauses(self, on_pause: Callable[[Pause], None]) -> None:
+        self.pauses.append(on_pause)
 
 
 async def done_at_once() -> str:

@@ -27,6 +27,7 @@ from transship_registry.http.transport import TransportSettings, open_transport
 from transship_registry.http.wire.body import ResponseBody
 from transship_registry.http.wire.connection import Connection
 from transship_registry.http.wire.exchange import Exchange, OutgoingRequest
+from transship_registry.http.wire.pace import ANY_LENGTH
 from transship_registry.http.wire.pool import WireTransport
 from transship_registry.http.wire.routes import Routes
 
@@ -1092,18 +1093,19 @@ def test_each_wait_has_its_own_time() -> None:
 
 
 def test_slow_is_not_stalled() -> None:
-    """A transfer may take any time as long as bytes keep coming."""
+    """A transfer may take any time as long as bytes keep coming, and are more than a few."""
 
     async def script(peer: Peer) -> None:
         await peer.request()
-        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 120000\r\n\r\n")
         for _ in range(12):
-            await peer.send(b"x")
+            await peer.send(b"x" * 10_000)
             await asyncio.sleep(0.05)
 
     async def scenario() -> None:
         async with serving(script) as server, transport(stall_timeout_s=0.2) as client:
-            assert (await fetch(client, "GET", server.url)).content == b"x" * 12
+            response = await fetch(client, "GET", server.url, extensions={ANY_LENGTH: True})
+            assert response.content == b"x" * 120_000
 
     run(scenario)
 

@@ -638,7 +638,7 @@ def test_the_hosts_that_are_waited_for_are_named_the_longest_first() -> None:
     asyncio.run(scenario())
 
 
-def test_a_host_that_asks_for_a_long_pause_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_host_that_asks_for_a_long_pause_is_told_of_once_for_each(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "transship_registry")
 
     async def scenario() -> None:
@@ -646,7 +646,9 @@ def test_a_host_that_asks_for_a_long_pause_is_told_of_once(caplog: pytest.LogCap
         client, _ = scripted_client(lambda _: next(replies, httpx.Response(404)))
         async with client:
             assert await messages(client, TAGS[:2]) == []
-        assert notices(caplog) == ["waiting for r.example:443: going on in 120 s (HTTP 429 Too Many Requests)"]
+        assert notices(caplog) == [
+            "waiting for r.example:443: going on in 120 s, at 22:15:20 UTC (HTTP 429 Too Many Requests)"
+        ]
 
     asyncio.run(scenario())
 

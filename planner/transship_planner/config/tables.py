@@ -537,19 +537,19 @@ CREDS: Final = Table(
             kind=Choice(options=("enabled", "insecure", "disabled"), any_case=True),
             home=_REGSYNC,
             default="enabled",
-            doc="Whether the connection is encrypted, and its certificate verified.",
+            doc="Whether the connection is encrypted, and the certificate verified; `insecure` is for this host only.",
         ),
         Field(
             name="regcert",
             kind=Text(format=Format.PEM, template=True),
             home=_REGSYNC,
-            doc="A CA certificate to trust for this registry.",
+            doc="A CA certificate to trust for this registry, and for the hosts that it leads to.",
         ),
         Field(
             name="clientCert",
             kind=Text(format=Format.PEM, template=True),
             home=_REGSYNC,
-            doc="The certificate to show the registry (mTLS).",
+            doc="The certificate to show the registry (mTLS), and no other host.",
         ),
         Field(
             name="clientKey",

@@ -1,5 +1,6 @@
 """Registries over HTTP: the port's methods, for any number of hosts at once (OCI distribution-spec 1.1)."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ from transship_registry.digest import Digest
 from transship_registry.endoflife import asking
 from transship_registry.errors import ContentError, InvalidReferenceError, RegistryError
 from transship_registry.hosts import DEFAULT_PATIENCE, HostSettings, Patience, TlsMode
+from transship_registry.http.address import Pause
 from transship_registry.http.counters import Counters, RegistryWarning
 from transship_registry.http.exchange import Exchange
 from transship_registry.http.host import Host
@@ -23,16 +25,22 @@ from transship_registry.http.origins import ForbiddenURLError, follow
 from transship_registry.http.rate_limits import read_pull_quota
 from transship_registry.http.timing import Timing
 from transship_registry.http.transport import TransportSettings, open_transport
+from transship_registry.http.wire.reach import place_of_name, reach_from
 from transship_registry.inventory import Inventory
 from transship_registry.login.logins import ConfiguredCredential, CredentialSource, Logins
-from transship_registry.login.tls import ssl_context
+from transship_registry.login.tls import ssl_context, ssl_context_elsewhere
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.ports import BlobOrigin, TagList
 from transship_registry.quota import Quota
 from transship_registry.reference import Reference, Repository
 from transship_registry.referrers.lists import Referrer, ReferrerList
 
+_HTTPS: Final = 443
+
 USER_AGENT: Final = "transship"
+
+FAREWELL_S: Final = 1.5
+"""How long the upload sessions that were not used are cancelled in the end, all of them together."""
 
 T = TypeVar("T")
 
@@ -55,6 +63,7 @@ class HttpRegistry:
         credentials: CredentialSource | None = None,
         transport_factory: Callable[[TransportSettings], httpx.AsyncBaseTransport] = open_transport,
         tls_factory: Callable[[HostSettings], SSLContext | None] = ssl_context,
+        elsewhere_factory: Callable[[HostSettings], SSLContext | None] = ssl_context_elsewhere,
         timing: Timing | None = None,
         user_agent: str = "",
         targets: Collection[Repository] = (),
@@ -67,6 +76,7 @@ class HttpRegistry:
         self._credentials = credentials
         self._transport_factory = transport_factory
         self._tls_factory = tls_factory
+        self._elsewhere_factory = elsewhere_factory
         self._timing = timing or Timing()
         self._user_agent = user_agent or USER_AGENT
         self._targets = set(targets)
@@ -77,8 +87,13 @@ class HttpRegistry:
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._hosts: dict[str, Host] = {}
         self._sessions: dict[tuple[Repository, Digest], upload_session.UploadSession] = {}
+        self._on_pause: Callable[[Pause], None] = lambda _: None
         self._abandoned: list[upload_session.UploadSession] = []
         self._referrers = Referrers(self._timing.clock)
+
+    def watch_pauses(self, on_pause: Callable[[Pause], None]) -> None:
+        """Have `on_pause` called whenever a host asks for a pause."""
+        self._on_pause = on_pause
 
     def add_targets(self, repositories: Iterable[Repository]) -> None:
         """Name more repositories that are never to be read from a mirror."""
@@ -93,11 +108,19 @@ class HttpRegistry:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Cancel the upload sessions that nobody used, and close all connections."""
+        """Cancel the upload sessions that nobody used, and close all connections.
+
+        All are cancelled side by side, and those that take long are left to the registry.
+        """
         self._abandoned += self._sessions.values()
         self._sessions.clear()
-        while self._abandoned:
-            await self._abandoned.pop().cancel()
+        cancelling = [asyncio.ensure_future(session.cancel()) for session in self._abandoned]
+        self._abandoned.clear()
+        if cancelling:
+            _, late = await asyncio.wait(cancelling, timeout=FAREWELL_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*cancelling, return_exceptions=True)
         while self._transports:
             await self._transports.pop().aclose()
 
@@ -301,6 +324,8 @@ class HttpRegistry:
         transport = self._transport_factory(
             TransportSettings(
                 tls=self._tls_factory(settings),
+                home=home.host,
+                tls_elsewhere=lambda host, port: self._tls_elsewhere(settings, host, port),
                 connect_timeout_s=settings.patience.connect_timeout_s,
                 stall_timeout_s=settings.patience.stall_timeout_s,
                 max_connections=2 * concurrent + 2,
@@ -317,20 +342,34 @@ class HttpRegistry:
             user_agent=self._user_agent,
             tries=settings.patience.tries,
             outage_s=self._outage_s,
+            on_pause=self._note_pause,
         )
         return Host(settings, exchange, counters, chunk_max=self._chunk_max)
+
+    def _tls_elsewhere(self, settings: HostSettings, host: str, port: int) -> SSLContext | None:
+        """Return how to trust a host that one with these settings leads to: by its own settings, if it has any."""
+        places = {f"{host}:{port}", host} if port == _HTTPS else {f"{host}:{port}"}
+        named = (each for each in self._settings.values() if each.endpoint in places and each is not settings)
+        own = next(named, None)
+        return self._tls_factory(own) if own else self._elsewhere_factory(settings)
+
+    def _note_pause(self, pause: Pause) -> None:
+        self._on_pause(pause)
 
     def _external(self, host: Host, source: download.Source, url: str) -> download.Source | None:
         """Return the place outside the registry where a foreign layer lies, to be asked anonymously.
 
         An address that the registry could not redirect to is not visited either.
         """
+        reach = reach_from(host.exchange.place, "the URL of the layer is not followed")
         try:
             target = follow(httpx.URL(host.settings.base_url), url)
         except ForbiddenURLError:
             return None
+        if not reach.allows(place_of_name(target.host)):
+            return None
         call = replace(source.call, attempted="GET external layer", url=target, path="", scopes=frozenset())
-        return download.Source(self._outside(target).exchange, call)
+        return download.Source(self._outside(target).exchange, replace(call, reach=reach))
 
     def _outside(self, url: httpx.URL) -> Host:
         """Return the host of a URL that belongs to no registry, without any credentials."""

@@ -83,6 +83,7 @@ class _Upload:
         self._where = f"upload of blob {repository.at(blob.digest)}"
         self._attempt = 0
         self._counted_from = 0
+        self._since = host.exchange.now
         self._sent_all = False
         self._refused: set[UploadWay] = set()
         self._visit = Visit()
@@ -224,12 +225,12 @@ class _Upload:
         # A login is no fault of the line: however short the chunks are, each may need one.
         enough = PROGRESS if error.failure is not None else 1
         if self._offset - self._counted_from >= enough:
-            self._attempt = 0
+            self._attempt, self._since = 0, self._host.exchange.now
         self._counted_from = self._offset
         self._attempt += 1
         again = self._attempt < TRIES
         if error.failure is not None:
-            again = await self._host.exchange.pause(error.failure, self._attempt)
+            again = await self._host.exchange.pause(error.failure, self._attempt, since=self._since)
         if not again:
             raise error.problem
 

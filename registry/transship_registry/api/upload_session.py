@@ -17,12 +17,14 @@ from transship_registry.http.header_numbers import read_number
 from transship_registry.http.host import Host
 from transship_registry.http.origins import ForbiddenURLError, follow, with_query
 from transship_registry.http.retry import Failure, is_transient
+from transship_registry.http.wire.reach import ANYWHERE, Reach
 from transship_registry.login.logins import Visit
 from transship_registry.login.scopes import Scope, pull, push
 from transship_registry.reference import Repository
 
 _log = logging.getLogger(__name__)
 _ALL_REFUSALS: Final = frozenset(range(400, 600))
+_UNUSED: Final = "its Location is not used"
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
 _MOUNT_TRIES: Final = 2
 """A mount saves an upload and is not needed for one: a registry that fails at it is not asked for long."""
@@ -49,13 +51,15 @@ class Body(httpx.AsyncByteStream):
 class UploadSession:
     """A session; every answer may move its `location`, whose query carries the registry's state.
 
-    `visit` is how the bodies that are sent get past 401s; the session that repeats another one takes it over.
+    `reach` is where requests to the location may go. `visit` is how the bodies that are sent get past 401s; the session
+    that repeats another one takes it over.
     """
 
     host: Host
     call: Call
     location: httpx.URL
     chunk_min: int = 0
+    reach: Reach = ANYWHERE
     visit: Visit = field(default_factory=Visit)
 
     async def patch(self, start: int, size: int, body: Body) -> Answer:
@@ -83,6 +87,7 @@ class UploadSession:
             attempted="GET upload",
             method="GET",
             url=self.location,
+            reach=self.reach,
             ok=frozenset({200, 202, 204, 400, 404, 405}),
         )
         answer = await self.host.exchange.fetch(call)
@@ -94,7 +99,13 @@ class UploadSession:
     async def cancel(self) -> None:
         """Tell the registry to forget the session; whether it does is its own affair."""
         call = replace(
-            self.call, attempted="DELETE upload", method="DELETE", url=self.location, ok=_ALL_REFUSALS | {204}, tries=1
+            self.call,
+            attempted="DELETE upload",
+            method="DELETE",
+            url=self.location,
+            reach=self.reach,
+            ok=_ALL_REFUSALS | {204},
+            tries=1,
         )
         try:
             await self.host.exchange.fetch(call)
@@ -108,6 +119,7 @@ class UploadSession:
             attempted=attempted,
             method=method,
             url=url,
+            reach=self.reach,
             headers=headers,
             body=b"" if body is None else body,
             ok=frozenset({200, 201, 202, 204}) | _ALL_REFUSALS,
@@ -119,7 +131,7 @@ class UploadSession:
     def _move(self, answer: Answer) -> None:
         location = answer.headers.get("location")
         if location and answer.status < 400:
-            self.location = _resolve(answer, location)
+            self.location, self.reach = _resolve(self.host, answer, location)
 
 
 async def begin_session(host: Host, repository: Repository, digest: Digest) -> UploadSession | None:
@@ -191,7 +203,8 @@ def _session(host: Host, call: Call, answer: Answer) -> UploadSession:
     if not location:
         raise RegistryError(call.attempted, call.reference, "HTTP 202 without a Location to upload to", status=202)
     chunk_min = read_number(answer.headers.get("oci-chunk-min-length", ""))
-    return UploadSession(host, call, _resolve(answer, location), chunk_min or 0)
+    url, reach = _resolve(host, answer, location)
+    return UploadSession(host, call, url, chunk_min or 0, reach)
 
 
 def received_size(answer: Answer, expected: int | None = None) -> int | None:
@@ -217,9 +230,11 @@ def check_stored(answer: Answer, digest: Digest) -> None:
         raise ContentError(f"{answer.call.attempted} {answer.call.reference}: the registry stored {stored} instead")
 
 
-def _resolve(answer: Answer, location: str) -> httpx.URL:
+def _resolve(host: Host, answer: Answer, location: str) -> tuple[httpx.URL, Reach]:
+    """Return where a session is, and where requests to it may go."""
     try:
-        return follow(answer.url, location)
+        url = follow(answer.url, location)
     except ForbiddenURLError as error:
-        problem = f"its Location is not used: {error}"
+        problem = f"{_UNUSED}: {error}"
         raise RegistryError(answer.call.attempted, answer.call.reference, problem, status=answer.status) from None
+    return url, host.exchange.reach(url, answer, _UNUSED)

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
 from typing import Final
@@ -20,6 +21,21 @@ FIRST_NOTICE_S: Final = 10.0
 NEXT_NOTICE_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long nothing is asked of an address, which is called `name`, until which Unix time, and what asked for it."""
+
+    name: str
+    seconds: float
+    until: float
+    reason: str
+
+    def __str__(self) -> str:
+        """Return it as lines say it."""
+        until = datetime.fromtimestamp(self.until, UTC).strftime("%H:%M:%S UTC")
+        return f"{self.name}: going on in {self.seconds:.0f} s, at {until} ({self.reason})"
 
 
 class Address:
@@ -46,6 +62,7 @@ class Address:
         self._waiting = 0
         self._silent_since: float | None = None
         self._told_at = -inf
+        self._quiet_until = -inf
         self._is_watched = False
 
     @property
@@ -143,12 +160,12 @@ class Address:
             self._call_all()
         return self._error(answer, diagnosis.advice)
 
-    def note_pause(self, pause_s: float, reason: str) -> None:
-        """Say that a request waits because the other end wants that; once for all that wait."""
+    def note_pause(self, pause: Pause) -> None:
+        """Say that requests wait because the other end wants that; once for all that wait."""
         now = self._timing.clock()
-        if pause_s >= FIRST_NOTICE_S and now >= self._told_at + NEXT_NOTICE_S:
-            self._told_at = now + pause_s
-            _log.info("waiting for %s: going on in %.0f s (%s)", self.name, pause_s, reason)
+        if pause.seconds >= FIRST_NOTICE_S and now >= self._quiet_until:
+            self._quiet_until = now + max(pause.seconds, NEXT_NOTICE_S)
+            _log.info("waiting for %s", pause)
 
     def _call_all(self) -> None:
         while self._queue:

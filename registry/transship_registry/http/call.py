@@ -15,6 +15,7 @@ from transship_registry.http.limiter import HostLimiter, Slot
 from transship_registry.http.rate_limits import read_retry_after
 from transship_registry.http.refusals import REFUSAL_LIMIT, Refusal, come_back, read_refusal, refused
 from transship_registry.http.retry import Failure
+from transship_registry.http.wire.reach import ANYWHERE, PLACE, Place, Reach, place_of_name
 from transship_registry.login.logins import Visit
 from transship_registry.login.scopes import Scope
 
@@ -30,7 +31,8 @@ class Call:
     others become errors. A body that is a stream can be sent once: such a call is never repeated, and a 401 is handed
     to the caller after the login, which the call that repeats it goes on with if it has the same `visit`; it is made
     within `Exchange.upload`. `tries` is how often it is made at most, fewer than the host's settings say. `fetch` reads
-    at most `limit` bytes of an answer.
+    at most `limit` bytes of an answer. An answer of `any_length` may take any time, as long as it moves.
+    `reach` is where it may go, when its URL is a server's word.
     """
 
     attempted: str
@@ -45,6 +47,8 @@ class Call:
     tries: int | None = None
     limit: int = REFUSAL_LIMIT
     visit: Visit | None = None
+    any_length: bool = False
+    reach: Reach = ANYWHERE
 
     @property
     def streams(self) -> bool:
@@ -54,7 +58,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer to `call` that was read whole at the Unix time `wall`; `url` is where it came from after redirects."""
+    """An answer to `call` that was read whole at the Unix time `wall`.
+
+    `url` is where it came from after redirects, and `place` where that is.
+    """
 
     call: Call
     status: int
@@ -63,6 +70,7 @@ class Answer:
     url: httpx.URL
     login_advice: str
     wall: float
+    place: Place = Place.ELSEWHERE
 
     @property
     def refusal(self) -> Refusal:
@@ -152,6 +160,12 @@ async def read_up_to(response: httpx.Response, limit: int) -> tuple[bytes, bool]
         if size > limit:
             break
     return b"".join(chunks)[:limit], size <= limit
+
+
+def place_of_response(response: httpx.Response) -> Place:
+    """Return where a response came from: what it was connected to, as the transport says, or else by its name."""
+    place = response.extensions.get(PLACE)
+    return place if isinstance(place, Place) else place_of_name(response.request.url.host) or Place.ELSEWHERE
 
 
 def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -3,20 +3,24 @@
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from math import inf
 from typing import TypeVar
 
 import httpx
 
 from transship_registry.errors import ContentError, RegistryError
-from transship_registry.http.call import Answer, Call, Held, RefusedError, Silence
+from transship_registry.http.address import Pause
+from transship_registry.http.call import Answer, Call, Held, RefusedError, Silence, place_of_response
 from transship_registry.http.counters import Counters
 from transship_registry.http.limiter import HostLimiter
 from transship_registry.http.origins import printable, same_origin
 from transship_registry.http.rate_limits import read_retry_after
-from transship_registry.http.refusals import come_back, read_refusal, refused
-from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, Failure, RetryIn, decide, is_transient
+from transship_registry.http.refusals import Refusal, come_back, read_refusal, refused
+from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, TOTAL_S, Failure, RetryIn, decide, is_transient
 from transship_registry.http.sender import REDIRECT_LIMIT, Sender, broken_off
 from transship_registry.http.timing import Timing
+from transship_registry.http.wire.reach import ANYWHERE, Place, Reach, reach_from
 from transship_registry.login.auth import TOKEN_BODY_LIMIT
 from transship_registry.login.logins import Login, Logins, Send, Visit
 
@@ -29,7 +33,10 @@ _T = TypeVar("_T")
 
 
 class Exchange:
-    """The conversation with one host, whose origin `home` alone is sent credentials."""
+    """The conversation with one host, whose origin `home` alone is sent credentials.
+
+    `on_pause` is called whenever the host asks for a pause.
+    """
 
     def __init__(
         self,
@@ -43,7 +50,12 @@ class Exchange:
         user_agent: str,
         tries: int,
         outage_s: float,
+        on_pause: Callable[[Pause], None] = lambda _: None,
     ) -> None:
+        self._on_pause = on_pause
+        self._home = home
+        self._name = counters.registry
+        self._told_realms: set[str] = set()
         self._sender = Sender(
             home=home,
             transport=transport,
@@ -70,7 +82,8 @@ class Exchange:
 
     async def hold(self, call: Call) -> Held:
         """Make a call and return its answer with the body unread, to be released; raises `RegistryError`."""
-        return await self._persist(call, lambda: self._attempt(call))
+        long = replace(call, any_length=True)
+        return await self._persist(long, lambda: self._attempt(long))
 
     async def fetch(self, call: Call) -> Answer:
         """Make a call and read its answer whole; raises `RegistryError`, and `ContentError` above the call's limit."""
@@ -85,9 +98,20 @@ class Exchange:
         """Hold one slot for all the requests of an upload and of the download that feeds it."""
         return self._limiter.upload()
 
-    async def pause(self, failure: Failure, attempt: int, tries: int | None = None) -> bool:
-        """Wait before another attempt of something larger than a call; False when it is not worth one."""
-        decision = decide(failure, attempt, self._timing.chance(), tries=tries or self._tries)
+    @property
+    def now(self) -> float:
+        """The time, in seconds since some moment."""
+        return self._timing.clock()
+
+    async def pause(
+        self, failure: Failure, attempt: int, tries: int | None = None, *, since: float | None = None
+    ) -> bool:
+        """Wait before another attempt of something larger than a call; False when it is not worth one.
+
+        `since` is when the first attempt began, by `now`.
+        """
+        left_s = inf if since is None else since + TOTAL_S - self.now
+        decision = decide(failure, attempt, self._timing.chance(), tries=tries or self._tries, left_s=left_s)
         if isinstance(decision, RetryIn):
             await self._timing.sleep(decision.delay_s)
         return isinstance(decision, RetryIn)
@@ -95,7 +119,7 @@ class Exchange:
     async def _persist(self, call: Call, attempt_once: Callable[[], Awaitable[_T]]) -> _T:
         """Try until it succeeds or is not worth another try."""
         tries = 1 if call.streams else min(call.tries or self._tries, self._tries)
-        attempt = 0
+        attempt, until = 0, self.now + TOTAL_S
         first: Silence | None = None
         while True:
             attempt += 1
@@ -103,7 +127,8 @@ class Exchange:
                 return await attempt_once()
             except RefusedError as error:
                 first = first or error.silence
-                decision = decide(error.failure, attempt, self._timing.chance(), tries=tries)
+                left_s = until - self.now
+                decision = decide(error.failure, attempt, self._timing.chance(), tries=tries, left_s=left_s)
                 is_hopeless = error.silence is not None and error.silence.address.is_hopeless
                 if not isinstance(decision, RetryIn) or is_hopeless:
                     # Requests that are not to be repeated, such as those whose body is streamed, prove nothing.
@@ -111,7 +136,7 @@ class Exchange:
                     is_proof = is_tried or is_hopeless or error.failure.lasting
                     raise await self._last_word(call, error, first if is_proof else None) from error.__cause__
                 _log.debug("attempt %d of %d, again in %.1f s: %s", attempt, tries, decision.delay_s, error.problem)
-                self._sender.address(call.url).note_pause(decision.delay_s, error.problem.answer)
+                self._note_pause(call.url, decision.delay_s, error.problem.answer)
             await self._timing.sleep(decision.delay_s)
 
     async def _last_word(self, call: Call, error: RefusedError, first: Silence | None) -> RegistryError:
@@ -135,8 +160,16 @@ class Exchange:
         finally:
             await held.release()
         response = held.response
-        url, wall = response.request.url, self._timing.wall()
-        return Answer(call, response.status_code, response.headers, body, url, held.login_advice, wall)
+        return Answer(
+            call,
+            response.status_code,
+            response.headers,
+            body,
+            response.request.url,
+            held.login_advice,
+            self._timing.wall(),
+            place_of_response(response),
+        )
 
     async def _attempt(self, call: Call) -> Held:
         """Make the call once; raises `RefusedError`."""
@@ -181,7 +214,10 @@ class Exchange:
 
     async def _fetch_token(self, call: Call, request: httpx.Request) -> httpx.Response:
         """Send a request of a handshake, again if need be; its answer is read whole, whatever its status."""
-        is_root = self._sender.is_own(request.url) and request.url.path == "/v2/"
+        is_own = self._sender.is_own(request.url)
+        is_root = is_own and request.url.path == "/v2/"
+        if not is_own:
+            self._tell_realm(request.url)
         token_call = Call(
             attempted="GET root" if is_root else f"{request.method} token",
             method=request.method,
@@ -189,8 +225,26 @@ class Exchange:
             reference=f"from {printable(request.url)} for {call.reference}",
             path=call.path,
             scopes=frozenset(),
+            reach=ANYWHERE
+            if is_own
+            else reach_from(self._sender.place, f"the token service of {self._name} is not asked"),
         )
         return await self._persist(token_call, lambda: self._ask_for_token(token_call, request))
+
+    def _tell_realm(self, url: httpx.URL) -> None:
+        """Say once that another host gives the tokens: it is shown the login."""
+        if url.host != self._home.host and url.host not in self._told_realms:
+            self._told_realms.add(url.host)
+            _log.debug("%s: its token service is another host, %s, which is shown the login", self._name, url.host)
+
+    def reach(self, url: httpx.URL, answer: Answer, said: str) -> Reach:
+        """Return where a request may go to a URL that an answer names; `said` is for the error where it may not."""
+        return answer.call.reach if self._sender.is_own(url) else reach_from(answer.place, said, answer.status)
+
+    @property
+    def place(self) -> Place:
+        """Where the host is."""
+        return self._sender.place
 
     async def _ask_for_token(self, call: Call, request: httpx.Request) -> httpx.Response:
         held = await self._sender.send_for_token(call, request)
@@ -206,7 +260,17 @@ class Exchange:
             self._limiter.succeeded()
             return
         asked_s = read_retry_after(response.headers, self._timing.wall())
-        self._limiter.throttled(asked_s if asked_s is not None and asked_s <= LONGEST_WAIT_S else 0.0)
+        if asked_s is None or asked_s > LONGEST_WAIT_S:
+            self._limiter.throttled()
+            return
+        self._limiter.throttled(asked_s)
+        self._on_pause(self._note_pause(response.request.url, asked_s, Refusal(response.status_code).line))
+
+    def _note_pause(self, url: httpx.URL, pause_s: float, reason: str) -> Pause:
+        address = self._sender.address(url)
+        pause = Pause(address.name, pause_s, self._timing.wall() + pause_s, reason)
+        address.note_pause(pause)
+        return pause
 
     def _refused(self, call: Call, answer: httpx.Response, login: Login | None) -> RefusedError:
         wall = self._timing.wall()

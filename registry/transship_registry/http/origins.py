@@ -1,7 +1,5 @@
 """Where a URL that a registry hands out may lead: origins, redirects, upload locations, next pages."""
 
-import ipaddress
-
 import httpx
 
 _PORTS = {"http": 80, "https": 443}
@@ -38,15 +36,13 @@ def follow(base: httpx.URL, target: str) -> httpx.URL:
     """Resolve what a `Location` header names; raises `ForbiddenURLError` for a place that must not be visited.
 
     A registry behind a proxy that ends TLS often names itself with http; that is read as https. Any other step from
-    https to http is refused, and so is one from a public host to this machine (semantics B16.3).
+    https to http is refused (semantics B16.3). Whether the place may be reached is judged when it is (`wire/reach.py`).
     """
     url = _join(base, target)
     if base.scheme == "https" and url.scheme == "http":
         if url.host.lower() != base.host.lower() or url.port not in (None, origin(base)[2]):
             raise ForbiddenURLError(f"it leads from https to {printable(url)}, which is not encrypted")
         url = url.copy_with(scheme="https", port=base.port)
-    if _is_local(url.host) and not _is_local(base.host):
-        raise ForbiddenURLError(f"it leads to {printable(url)}, an address of this machine or its link")
     return url
 
 
@@ -75,16 +71,3 @@ def _join(base: httpx.URL, target: str) -> httpx.URL:
     if url.scheme not in _PORTS or not host:
         raise ForbiddenURLError(f"its scheme {url.scheme!r} is neither http nor https")
     return url
-
-
-def _is_local(host: str) -> bool:
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
-    return address.is_loopback or address.is_link_local or address.is_unspecified

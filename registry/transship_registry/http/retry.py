@@ -1,6 +1,7 @@
 """Whether a failed request is worth another try, and when: a pure function of the failure and the attempt."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 TRIES: Final = 5
@@ -10,6 +11,9 @@ BASE_S: Final = 0.2
 CAP_S: Final = 30.0
 LONGEST_WAIT_S: Final = 600.0
 """A registry that asks for more than this is not waited for."""
+
+TOTAL_S: Final = 900.0
+"""For so long a request is tried again and again, the pauses included that the registry asks for."""
 
 _TRANSIENT = frozenset({408, 425, 429})
 _PERMANENT_5XX = frozenset({501, 505})
@@ -59,8 +63,10 @@ def backoff_s(attempt: int, chance: float) -> float:
     return min(CAP_S, BASE_S * 2.0 ** min(attempt - 1, 16)) * chance
 
 
-def decide(failure: Failure, attempt: int, chance: float, *, tries: int = TRIES) -> RetryIn | GiveUp:
-    """Decide what follows attempt number `attempt` (1 is the first).
+def decide(
+    failure: Failure, attempt: int, chance: float, *, tries: int = TRIES, left_s: float = inf
+) -> RetryIn | GiveUp:
+    """Decide what follows attempt number `attempt` (1 is the first), when all has to be done in `left_s` seconds.
 
     The delay grows exponentially with full jitter (`chance` in [0, 1) places it), so that the clients which a registry
     has thrown out together do not come back together. What the registry asks for is the least it gets.
@@ -68,9 +74,8 @@ def decide(failure: Failure, attempt: int, chance: float, *, tries: int = TRIES)
     if not is_transient(failure):
         return GiveUp()
     asked = failure.retry_after_s
-    if asked is not None and asked > LONGEST_WAIT_S:
-        return GiveUp(asked_s=asked)
-    if attempt >= tries:
-        return GiveUp()
     jittered = backoff_s(attempt, chance)
-    return RetryIn(jittered if asked is None else asked + jittered)
+    delay_s = jittered if asked is None else asked + jittered
+    if asked is not None and (asked > LONGEST_WAIT_S or delay_s > left_s):
+        return GiveUp(asked_s=asked)
+    return RetryIn(delay_s) if attempt < tries and delay_s <= left_s else GiveUp()

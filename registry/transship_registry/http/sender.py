@@ -10,7 +10,7 @@ import httpx
 
 from transship_registry.errors import RegistryError
 from transship_registry.http.address import Address
-from transship_registry.http.call import Call, Held, RefusedError, Silence, read_up_to
+from transship_registry.http.call import Call, Held, RefusedError, Silence, place_of_response, read_up_to
 from transship_registry.http.counters import Counters
 from transship_registry.http.diagnosis import broken, complains_of_plain_http, diagnose, speaks_tls
 from transship_registry.http.limiter import HostLimiter, Slot, within_upload
@@ -19,9 +19,12 @@ from transship_registry.http.refusals import REFUSAL_LIMIT
 from transship_registry.http.retry import Failure
 from transship_registry.http.timing import Timing
 from transship_registry.http.wire.exchange import NotHTTPError
+from transship_registry.http.wire.pace import ANY_LENGTH
+from transship_registry.http.wire.reach import REACH, ForbiddenPlaceError, Place, Reach, place_of_name, reach_from
 
 REDIRECT_LIMIT: Final = 10
 LASTING: Final = Failure(lasting=True)
+_REDIRECTED: Final = "HTTP {}, a redirect that is not followed"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Sender:
         self._outage_s = outage_s
         self._addresses: dict[tuple[str, str, int | None], Address] = {}
         self._wants_tls: bool | None = None
+        self._place: Place | None = None
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
 
     async def send(self, call: Call, authorization: str | None, login_advice: str) -> Held:
@@ -66,7 +70,7 @@ class Sender:
         self.address(call.url, ", the token service of {}")
         async with self._turn(call, for_token=True) as slot:
             self._counters.note_request(call.attempted)
-            response = await self._transmit(call, request)
+            response = await self._transmit(call, request, call.reach)
         return Held(response, self._limiter, slot)
 
     async def unload(self, call: Call, held: Held, limit: int = REFUSAL_LIMIT) -> httpx.Response:
@@ -82,6 +86,11 @@ class Sender:
     def is_own(self, url: httpx.URL) -> bool:
         """Whether a URL is the host's own, so that it may be sent credentials and its challenges are answered."""
         return same_origin(url, self._home)
+
+    @property
+    def place(self) -> Place:
+        """Where the host is: what it was connected to, or, before it was, by its name."""
+        return self._place or place_of_name(self._home.host) or Place.ELSEWHERE
 
     def address(self, url: httpx.URL, role: str = "") -> Address:
         """Return what is known of the address of a URL; `role` says what another one than the host's is for."""
@@ -148,9 +157,9 @@ class Sender:
             address.leave(call)
 
     async def _follow(self, call: Call, authorization: str | None) -> httpx.Response:
-        url = call.url
+        url, reach = call.url, call.reach
         for _ in range(REDIRECT_LIMIT + 1):
-            response = await self._send(call, url, authorization if self.is_own(url) else None)
+            response = await self._send(call, url, authorization if self.is_own(url) else None, reach)
             try:
                 target = _redirect_target(call, response)
             except RefusedError:
@@ -159,29 +168,37 @@ class Sender:
             if target is None:
                 return response
             await _finish(response)
+            said, status = _REDIRECTED.format(response.status_code), response.status_code
+            reach = call.reach if self.is_own(target) else reach_from(place_of_response(response), said, status)
             url = target
         problem = RegistryError(call.attempted, call.reference, f"it redirects more than {REDIRECT_LIMIT} times")
         raise RefusedError(LASTING, problem)
 
-    async def _send(self, call: Call, url: httpx.URL, authorization: str | None) -> httpx.Response:
+    async def _send(self, call: Call, url: httpx.URL, authorization: str | None, reach: Reach) -> httpx.Response:
         headers = {**self._headers, **call.headers}
         if authorization:
             headers["Authorization"] = authorization
+        extensions = {ANY_LENGTH: True} if call.any_length else {}
         if isinstance(call.body, bytes):
-            request = httpx.Request(call.method, url, headers=headers, content=call.body or None)
+            body = call.body or None
+            request = httpx.Request(call.method, url, headers=headers, content=body, extensions=extensions)
         else:
             # httpx writes this header itself, but not for a request that is given its stream.
             headers["Host"] = url.netloc.decode("ascii")
-            request = httpx.Request(call.method, url, headers=headers, stream=call.body)
+            request = httpx.Request(call.method, url, headers=headers, stream=call.body, extensions=extensions)
         self.address(url, ", where {} redirects to")
         self._counters.note_request(call.attempted if url is call.url else "follow redirect")
-        response = await self._transmit(call, request)
+        response = await self._transmit(call, request, reach)
         if self.is_own(url):
+            self._place = place_of_response(response)
             self._counters.note_headers(response.headers)
         return response
 
-    async def _transmit(self, call: Call, request: httpx.Request) -> httpx.Response:
+    async def _transmit(self, call: Call, request: httpx.Request, reach: Reach) -> httpx.Response:
         """Send a request and return its answer; raises `RefusedError` when none comes or is hoped for any more."""
+        if not reach.allows(place_of_name(request.url.host)):
+            raise _forbidden(call, request.url, reach)
+        request.extensions[REACH] = reach
         address = self.address(request.url)
         if (given_up := address.given_up) is not None:
             raise RefusedError(LASTING, given_up)
@@ -190,6 +207,8 @@ class Sender:
             # Nobody answers before a body is sent, however long that takes.
             with nullcontext() if call.streams else address.awaited():
                 response = await self._transport.handle_async_request(request)
+        except ForbiddenPlaceError as error:
+            raise _forbidden(call, request.url, reach, error.address) from error
         except httpx.TransportError as error:
             raise self._unanswered(call, request.url, answers, error) from error
         address.note_answer()
@@ -207,14 +226,19 @@ class Sender:
             return RefusedError(Failure(), problem)
         if not call.streams:  # there, the place that the body comes from may be at fault
             address.note_silence(call, answers)
-        diagnosis = diagnose(error, self._counters.registry, url.scheme)
+        diagnosis = diagnose(error, self._settings_of(url), url.scheme)
         return RefusedError(Failure(lasting=diagnosis.lasting), problem, Silence(address, diagnosis, answers))
+
+    def _settings_of(self, url: httpx.URL) -> str:
+        """Return whose `creds` hold for the connection to a URL."""
+        is_home = url.host == self._home.host
+        return self._counters.registry if is_home else network_address(url).removesuffix(":443")
 
     async def _get_root(self, call: Call) -> bytes:
         root = replace(call, attempted="GET root", method="GET", url=self._home.join("/v2/"), headers={}, body=b"")
         slot = await self._limiter.acquire()
         try:
-            response = await self._send(root, root.url, None)
+            response = await self._send(root, root.url, None, root.reach)
             return (await self.unload(root, Held(response, self._limiter, slot))).content
         finally:
             self._limiter.release(slot)
@@ -223,6 +247,14 @@ class Sender:
 def broken_off(call: Call, url: httpx.URL, error: httpx.TransportError) -> RefusedError:
     """Return what becomes of an attempt whose answer broke off."""
     return RefusedError(Failure(), broken(call.attempted, call.reference, error, _place(url), begun=True))
+
+
+def _forbidden(call: Call, url: httpx.URL, reach: Reach, address: str = "") -> RefusedError:
+    """Return that a request may not go where a server said; `address` is what its name was looked up as."""
+    is_name = bool(address) and place_of_name(url.host) is None
+    what = f"which is {address}, an address" if is_name else "an address"
+    said = f"{reach.said or 'the place is not asked'}: it leads to {printable(url)}, {what} of this machine or its link"
+    return RefusedError(LASTING, RegistryError(call.attempted, call.reference, said, status=reach.status))
 
 
 def _place(url: httpx.URL) -> str:
@@ -245,7 +277,7 @@ def _redirect_target(call: Call, response: httpx.Response) -> httpx.URL | None:
     try:
         return follow(response.request.url, location)
     except ForbiddenURLError as error:
-        answer = f"HTTP {response.status_code}, a redirect that is not followed: {error}"
+        answer = f"{_REDIRECTED.format(response.status_code)}: {error}"
         problem = RegistryError(call.attempted, call.reference, answer, status=response.status_code)
         raise RefusedError(LASTING, problem) from None
 

@@ -5,6 +5,7 @@ import ssl
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -21,12 +22,18 @@ CERTS_D: Final = Path("/etc/docker/certs.d")
 
 
 def ssl_context(
-    settings: HostSettings, certs_d: Path = CERTS_D, use_certs_d: bool = True, *, now: datetime | None = None
+    settings: HostSettings,
+    certs_d: Path = CERTS_D,
+    use_certs_d: bool = True,
+    *,
+    now: datetime | None = None,
+    anonymous: bool = False,
 ) -> ssl.SSLContext | None:
     """Return the TLS context for a registry, None when its connections are not encrypted.
 
     Registries with nothing special share one context with the system's roots. `<certs_d>/<host:port>` adds `*.crt` as
-    authorities, and shows `*.cert` with `*.key` unless the settings have a client certificate. Raises `HostConfigError`
+    authorities, and shows `*.cert` with `*.key` unless the settings have a client certificate. One that is `anonymous`
+    shows none at all. Raises `HostConfigError`
     for certificates and keys that cannot be used at `now`.
     """
     if settings.tls is TlsMode.DISABLED:
@@ -34,7 +41,7 @@ def ssl_context(
     registry = settings.registry
     files = _list_files(certs_d, settings.endpoint) if use_certs_d else ()
     authorities = [(text, _read_authorities(text, registry)) for text in _find_authorities(settings, files)]
-    pairs = _find_client_pairs(settings, files)
+    pairs = () if anonymous else _find_client_pairs(settings, files)
     pems = [(pair, _check_pair(pair, registry, now or datetime.now(UTC))) for pair in pairs]
     insecure = settings.tls is TlsMode.INSECURE
     if not authorities and not pems:
@@ -45,6 +52,17 @@ def ssl_context(
     for pair, pem in pems:
         _show(context, pair, pem, registry)
     return context
+
+
+def ssl_context_elsewhere(
+    settings: HostSettings, certs_d: Path = CERTS_D, use_certs_d: bool = True
+) -> ssl.SSLContext | None:
+    """Return the TLS context for the hosts that a registry leads to: a token service, its storage.
+
+    The registry's authorities are theirs, too, for who runs it runs them; neither is its client certificate shown to
+    them, nor goes their own unverified because the registry's does.
+    """
+    return ssl_context(replace(settings, tls=TlsMode.ENABLED), certs_d, use_certs_d, anonymous=True)
 
 
 @cache

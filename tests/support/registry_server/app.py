@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from support.registry_server import blobs, hub, listings, manifests, uploads
 from support.registry_server.core import Registry, method_not_allowed
-from support.registry_server.delivery import deliver
+from support.registry_server.delivery import deliver, drip_out
 from support.registry_server.exchange import (
     ClientGoneError,
     HangUpError,
@@ -25,6 +25,7 @@ from support.registry_server.exchange import (
 )
 from support.registry_server.faults import (
     Deny,
+    DripAnswer,
     ExpireTokens,
     FailRequests,
     HeadUnsupported,
@@ -103,6 +104,10 @@ class RegistryApp:
             cut = self._registry.faults.take(ResetConnection, request)
             if cut is not None and not cut.after_work:
                 raise HangUpError(reset=cut.reset)
+            drip = self._registry.faults.take(DripAnswer, request)
+            if drip is not None:
+                await drip_out(self._registry, request, send, drip)
+                return
             response = await self._respond(request)
             if cut is not None:
                 raise HangUpError(reset=cut.reset)

@@ -10,6 +10,7 @@ from support.registry_server.exchange import Request, Response, Send
 from support.registry_server.faults import (
     CloseConnections,
     CorruptBody,
+    DripAnswer,
     ExtraHeaders,
     FalsifyContentType,
     FalsifyDigestHeader,
@@ -69,6 +70,18 @@ async def deliver(
     await send({"type": "http.response.body", "body": b"", "more_body": False})
     if close is not None:
         request.transport.close()
+
+
+async def drip_out(registry: Registry, request: Request, send: Send, drip: DripAnswer) -> None:
+    """Send a byte now and then of an answer that would take years, until the client has gone."""
+    request.recorded.status = 200
+    length = (b"content-length", str(drip.length).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    while not request.transport.is_closing() and not registry.closing.is_set():
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await registry.pause(drip.every_s)
+    request.transport.close()
+    await request.until_gone()
 
 
 def _replace_body(registry: Registry, request: Request, response: Response) -> Response:

@@ -10,7 +10,7 @@ Each fault says which requests it concerns; the fields of `Fault` narrow that fu
 | to test | faults |
 |---|---|
 | unreachable and flaky servers | FailRequests, ResetConnection, SlowResponses, CloseConnections, RefuseConcurrency |
-| bodies | TruncateBody, StallBody, CorruptBody, WrongContentLength, ReplaceBody, IgnoreRange |
+| bodies | TruncateBody, StallBody, DripAnswer, CorruptBody, WrongContentLength, ReplaceBody, IgnoreRange |
 | headers | OmitDigestHeader, FalsifyDigestHeader, OmitContentType, FalsifyContentType, ExtraHeaders, HeadUnsupported |
 | quotas | PullQuota, FailRequests(status=429) |
 | manifests | SchemaOneUnlessAccepted, OversizedManifests, HideManifests, MoveTag, RefuseMediaTypes, ImmutableTags |
@@ -150,6 +150,14 @@ class StallBody(Fault):
 
     verbs = frozenset({"GET"})
     places = _CONTENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class DripAnswer(Fault):
+    """Send the head of a large answer, then a byte now and then, as long as anybody takes them."""
+
+    every_s: float = 0.02
+    length: int = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)

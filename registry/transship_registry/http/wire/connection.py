@@ -11,14 +11,15 @@ from typing import cast
 import httpx
 from typing_extensions import override
 
+from transship_registry.http.wire.pace import LOOKS_PER_STALL, Look, Pace
+from transship_registry.http.wire.reach import Place
+
 SMALL_BUFFER = 32 * 1024
 LARGE_BUFFER = 1024 * 1024
 # Bodies are handed on in pieces of at least this size, so that what a piece costs does not matter.
 PIECE = 256 * 1024
 # asyncio copies what the kernel does not take at once (until Python 3.12), so writes are no larger than it may take.
 _WRITE_SLICE = 256 * 1024
-# Progress is looked at this many times per stall time-out.
-_LOOKS_PER_STALL = 4
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -26,13 +27,15 @@ class Connection(asyncio.BufferedProtocol):
 
     Received bytes wait in `unread()` until they are consumed. Whoever waits is woken by bytes, room to write, the end
     of the stream, or a stall: `stall_timeout_s` in which not a byte moved in either direction, which includes what the
-    kernel has yet to deliver, so that a slow line is not taken for a dead one.
+    kernel has yet to deliver, so that a slow line is not taken for a dead one. What `Pace` finds too slow is a stall,
+    too.
     """
 
     def __init__(self, peer: str, stall_timeout_s: float) -> None:
         """Prepare for `peer`, the name that error messages give to the other end."""
         self.peer = peer
         self.idle_since = 0.0
+        self.place = Place.ELSEWHERE
         # Bytes received since the present request was begun; a request may only be replayed while there are none.
         self.answered_bytes = 0
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -53,8 +56,11 @@ class Connection(asyncio.BufferedProtocol):
         self._stall_timeout_s = stall_timeout_s
         self._stall_error: type[httpx.TimeoutException] = httpx.ReadTimeout
         self._watch: asyncio.TimerHandle | None = None
-        self._progress: tuple[int, int, int] | None = None
-        self._quiet_looks = 0
+        self._pace = Pace(stall_timeout_s)
+        self._waited_s = 0.0
+        self._waits_since = 0.0
+        self._received_bytes = 0
+        self._written_bytes = 0
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -80,6 +86,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._end += nbytes
         self.answered_bytes += nbytes
+        self._received_bytes += nbytes
         if self._end == len(self._view):
             self._reading_paused = True
             self.transport.pause_reading()
@@ -121,6 +128,15 @@ class Connection(asyncio.BufferedProtocol):
     def full(self) -> bool:
         """Whether nothing more is received until bytes are consumed, or room is made."""
         return self._reading_paused
+
+    def begin_request(self) -> None:
+        """Begin an exchange: nothing of its answer has come yet."""
+        self.answered_bytes = 0
+        self._pace.begin()
+
+    def begin_body(self) -> None:
+        """Begin a body that may be of any length, and take any time as long as it moves."""
+        self._pace.begin_body()
 
     def usable(self) -> bool:
         """Say whether an idle connection may carry another request: still open, and silent as it should be."""
@@ -202,6 +218,7 @@ class Connection(asyncio.BufferedProtocol):
             if not await self._may_send(stop):
                 return False
             self.transport.write(view[offset : offset + _WRITE_SLICE])
+            self._written_bytes += len(view[offset : offset + _WRITE_SLICE])
         return True
 
     async def _may_send(self, stop: Callable[[], bool]) -> bool:
@@ -230,29 +247,32 @@ class Connection(asyncio.BufferedProtocol):
     async def _wait(self, stall_error: type[httpx.TimeoutException]) -> None:
         self._waiter = self._loop.create_future()
         self._stall_error = stall_error
-        self._progress = None
+        self._waits_since = self._loop.time()
+        self._pace.begin_wait()
         if self._watch is None:
-            self._watch = self._loop.call_later(self._stall_timeout_s / _LOOKS_PER_STALL, self._look)
+            self._look_later()
         try:
             await self._waiter
         finally:
             self._waiter = None
+            self._waited_s += self._loop.time() - self._waits_since
+
+    def _look_later(self) -> None:
+        self._watch = self._loop.call_later(self._stall_timeout_s / LOOKS_PER_STALL, self._look)
 
     def _look(self) -> None:
-        """Fail the wait when nothing has moved for long enough; the timer outlives waits, and so costs them nothing."""
+        """Fail the wait of one who waits in vain; the timer outlives waits, and so costs them nothing."""
         self._watch = None
         if self._waiter is None or self._waiter.done() or self._transport is None:
             return
-        progress = (self.answered_bytes, self._transport.get_write_buffer_size(), self._undelivered())
-        self._quiet_looks = self._quiet_looks + 1 if progress == self._progress else 0
-        self._progress = progress
-        if self._quiet_looks < _LOOKS_PER_STALL:
-            self._watch = self._loop.call_later(self._stall_timeout_s / _LOOKS_PER_STALL, self._look)
+        waiting = self._transport.get_write_buffer_size() + self._undelivered()
+        waited_s = self._waited_s + self._loop.time() - self._waits_since
+        complaint = self._pace.complaint(Look(waited_s, self._received_bytes + self._written_bytes - waiting, waiting))
+        if not complaint:
+            self._look_later()
             return
         verb = "sent" if self._stall_error is httpx.ReadTimeout else "accepted"
-        self._waiter.set_exception(
-            self._stall_error(f"{self.peer} {verb} nothing for {self._stall_timeout_s:g} s; the connection was dropped")
-        )
+        self._waiter.set_exception(self._stall_error(f"{self.peer} {verb} {complaint}; the connection was dropped"))
 
     def _undelivered(self) -> int:
         """Count the bytes that the kernel holds and the other end has not acknowledged (Linux: SIOCOUTQ)."""

@@ -1,7 +1,6 @@
-"""Opening connections: name resolution, TCP to the fastest address, a proxy's tunnel, TLS."""
+"""Opening connections: name resolution, TCP to the fastest address that may be reached, a proxy's tunnel, TLS."""
 
 import asyncio
-import ipaddress
 import os
 import socket
 import ssl
@@ -11,30 +10,31 @@ from dataclasses import dataclass
 import httpx
 
 from transship_registry.http.wire.connection import Connection
+from transship_registry.http.wire.looking_up import LookUp, connect_first, look_up
 from transship_registry.http.wire.message import HEAD_END, MalformedError, ResponseHead, parse_response_head
+from transship_registry.http.wire.reach import ANYWHERE, ForbiddenPlaceError, Place, Reach, place_of, place_of_name
 from transship_registry.http.wire.routes import Proxy, Route
-
-# RFC 8305 § 8: the delay after which the next address is tried beside the first.
-_HAPPY_EYEBALLS_DELAY_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Dialer:
-    """Opens connections along a route; `tls` is called for the context when one is needed."""
+    """Opens connections along a route; `tls` is called with host and port for the context when one is needed."""
 
-    tls: Callable[[], ssl.SSLContext]
+    tls: Callable[[str, int], ssl.SSLContext]
     connect_timeout_s: float
     stall_timeout_s: float
     max_head_bytes: int
+    look_up: LookUp = look_up
 
-    async def dial(self, route: Route) -> Connection:
+    async def dial(self, route: Route, reach: Reach = ANYWHERE) -> Connection:
         """Return a connection to the origin of `route`, or to the proxy that forwards plain http to it.
 
-        Raises `httpx.ConnectTimeout`, `httpx.ConnectError` or `httpx.ProxyError`.
+        Raises `httpx.ConnectTimeout`, `httpx.ConnectError` (`ForbiddenPlaceError` where `reach` forbids the address) or
+        `httpx.ProxyError`.
         """
         try:
             async with asyncio.timeout(self.connect_timeout_s):
-                return await self._open(route)
+                return await self._open(route, reach)
         except TimeoutError:
             raise httpx.ConnectTimeout(f"cannot connect to {route} within {self.connect_timeout_s:g} s") from None
         except ssl.SSLError as error:
@@ -42,13 +42,17 @@ class Dialer:
         except (OSError, ValueError) as error:  # ValueError: a host name that DNS or TLS cannot spell
             raise httpx.ConnectError(f"cannot connect to {route}: {_reason(error)}") from error
 
-    async def _open(self, route: Route) -> Connection:
+    async def _open(self, route: Route, reach: Reach) -> Connection:
         proxy = route.proxy
         if proxy is None:
-            return await self._connect(route.scheme, route.host, route.port, route.authority)
+            return await self._connect(route.scheme, route.host, route.port, route.authority, reach)
+        place = place_of_name(route.host)
+        if not reach.allows(place):
+            raise ForbiddenPlaceError(route.host, route.host)
+        connection = await self._connect(proxy.scheme, proxy.host, proxy.port, f"proxy {proxy}", ANYWHERE)
+        connection.place = place or Place.ELSEWHERE
         if route.scheme == "http":
-            return await self._connect(proxy.scheme, proxy.host, proxy.port, f"proxy {proxy}")
-        connection = await self._connect(proxy.scheme, proxy.host, proxy.port, f"proxy {proxy}")
+            return connection
         try:
             await self._tunnel(connection, route, proxy)
         except BaseException:
@@ -57,18 +61,23 @@ class Dialer:
         connection.peer = route.authority
         return connection
 
-    async def _connect(self, scheme: str, host: str, port: int, peer: str) -> Connection:
+    async def _connect(self, scheme: str, host: str, port: int, peer: str, reach: Reach) -> Connection:
+        """Connect to an address that may be reached: what was judged is what is connected to."""
+        found = await self.look_up(host, port)
+        allowed = [endpoint for endpoint in found if reach.allows(place_of(endpoint.address))]
+        if found and not allowed:
+            raise ForbiddenPlaceError(host, found[0].address)
         secure = scheme == "https"
+        context = self.tls(host, port) if secure else None
+        connected, endpoint = await connect_first(allowed)
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: Connection(peer, self.stall_timeout_s),
-            host,
-            port,
-            ssl=self.tls() if secure else None,
+            sock=connected,
+            ssl=context,
             server_hostname=host if secure else None,
             ssl_handshake_timeout=self.connect_timeout_s if secure else None,
-            # A race of one has no use, and one that is cancelled may leak (https://github.com/python/cpython/pull/128475).
-            happy_eyeballs_delay=None if _is_address(host) else _HAPPY_EYEBALLS_DELAY_S,
         )
+        connection.place = place_of(endpoint.address)
         return connection
 
     async def _tunnel(self, connection: Connection, route: Route, proxy: Proxy) -> None:
@@ -86,7 +95,7 @@ class Dialer:
         transport = await asyncio.get_running_loop().start_tls(
             connection.transport,
             connection,
-            self.tls(),
+            self.tls(route.host, route.port),
             server_hostname=route.host,
             ssl_handshake_timeout=self.connect_timeout_s,
         )
@@ -104,14 +113,6 @@ class Dialer:
             return parse_response_head(connection.take(end + len(HEAD_END)), "CONNECT")
         except MalformedError as error:
             raise httpx.ProxyError(f"proxy {proxy} answers CONNECT with {error}") from None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _reason(error: OSError | ValueError) -> str:

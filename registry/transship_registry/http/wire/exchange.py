@@ -105,7 +105,7 @@ class Exchange:
         self._max_head_bytes = max_head_bytes
         self._head: ResponseHead | None = None
         self._interim = 0
-        connection.answered_bytes = 0
+        connection.begin_request()
 
     async def run(self) -> tuple[ResponseHead, bool]:
         """Return the response's head and whether the connection survives the response.

@@ -8,6 +8,7 @@ import httpx
 
 HEAD_END = b"\r\n\r\n"
 _DECISIVE = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+_LEAST_STATUS = 100
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _HEAD_OF_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -61,6 +62,8 @@ def parse_response_head(head: bytes, method: str) -> ResponseHead:
     except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
         raise MalformedError(f"what is not an HTTP/1.1 response head ({_reason(error)})") from None
     status, version = parser.get_status_code(), parser.get_http_version()
+    if status < _LEAST_STATUS:  # it would count as informational, and be waited after for ever
+        raise MalformedError(f"the status {status:03}, which is none")
     connection = fields.decisive.get(b"connection", ())
     stays = b"keep-alive" in connection if version == "1.0" else b"close" not in connection
     body_bytes, chunked = _framing(fields, method, status)

@@ -11,6 +11,8 @@ from transship_registry.http.wire.connection import Connection
 from transship_registry.http.wire.dial import Dialer
 from transship_registry.http.wire.exchange import Exchange, OutgoingRequest
 from transship_registry.http.wire.message import ResponseHead
+from transship_registry.http.wire.pace import ANY_LENGTH
+from transship_registry.http.wire.reach import ANYWHERE, PLACE, REACH, Reach
 from transship_registry.http.wire.routes import Route, Routes
 
 
@@ -44,7 +46,8 @@ class WireTransport(httpx.AsyncBaseTransport):
         outgoing = _outgoing(request, origin.route)
         await origin.slots.acquire()
         try:
-            connection, head, survives = await self._exchange(origin, outgoing)
+            reach = request.extensions.get(REACH, ANYWHERE)
+            connection, head, survives = await self._exchange(origin, outgoing, reach)
         except BaseException:
             origin.slots.release()
             raise
@@ -66,8 +69,10 @@ class WireTransport(httpx.AsyncBaseTransport):
             origin = self._origins[key] = _Origin(self._routes.route(url), slots)
         return origin
 
-    async def _exchange(self, origin: _Origin, request: OutgoingRequest) -> tuple[Connection, ResponseHead, bool]:
-        connection = self._reusable(origin)
+    async def _exchange(
+        self, origin: _Origin, request: OutgoingRequest, reach: Reach
+    ) -> tuple[Connection, ResponseHead, bool]:
+        connection = self._reusable(origin, reach)
         if connection is not None:
             try:
                 return (connection, *await self._run(connection, request))
@@ -76,7 +81,7 @@ class WireTransport(httpx.AsyncBaseTransport):
                 died_unused = connection.ended_by_peer and not connection.answered_bytes
                 if not (died_unused and request.replayable):
                     raise
-        connection = await self._open(origin.route)
+        connection = await self._open(origin.route, reach)
         return (connection, *await self._run(connection, request))
 
     async def _run(self, connection: Connection, request: OutgoingRequest) -> tuple[ResponseHead, bool]:
@@ -86,8 +91,10 @@ class WireTransport(httpx.AsyncBaseTransport):
             connection.abort()
             raise
 
-    def _reusable(self, origin: _Origin) -> Connection | None:
+    def _reusable(self, origin: _Origin, reach: Reach) -> Connection | None:
         oldest = asyncio.get_running_loop().time() - self._keepalive_s
+        if not all(reach.allows(connection.place) for connection in origin.idle):
+            return None
         while origin.idle:
             connection = origin.idle.pop()
             if connection.idle_since > oldest and connection.usable():
@@ -95,8 +102,8 @@ class WireTransport(httpx.AsyncBaseTransport):
             connection.abort()
         return None
 
-    async def _open(self, route: Route) -> Connection:
-        connection = await self._dialer.dial(route)
+    async def _open(self, route: Route, reach: Reach) -> Connection:
+        connection = await self._dialer.dial(route, reach)
         self._connections.add(connection)
         connection.lost.add_done_callback(lambda _: self._connections.discard(connection))
         if self._closed:
@@ -115,6 +122,8 @@ class WireTransport(httpx.AsyncBaseTransport):
                 connection.abort()
             origin.slots.release()
 
+        if ANY_LENGTH in request.extensions:
+            connection.begin_body()
         body = ResponseBody(connection, head, self._dialer.max_head_bytes, give_back)
         content = body.take_if_here()
         return httpx.Response(
@@ -122,7 +131,11 @@ class WireTransport(httpx.AsyncBaseTransport):
             headers=head.headers,
             stream=body if content is None else httpx.ByteStream(content),
             request=request,
-            extensions={"http_version": b"HTTP/" + head.version.encode("ascii"), "reason_phrase": head.reason},
+            extensions={
+                "http_version": b"HTTP/" + head.version.encode("ascii"),
+                "reason_phrase": head.reason,
+                PLACE: connection.place,
+            },
         )
 
 
