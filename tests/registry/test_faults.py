@@ -385,10 +385,7 @@ CASES: tuple[Case, ...] = (
         get,
         (faults.CorruptBody(at=60),),
         {"GET manifest": 1},
-        error=(
-            "{host}/team/app:v1: the manifest is not well-formed: 'utf-8' codec can't decode byte "
-            "0x96 in position 20: invalid start byte"
-        ),
+        error=("{host}/team/app:v1: the manifest is not well-formed: byte 0x96 is not UTF-8"),
     ),
     Case(
         "a blob with a wrong byte",

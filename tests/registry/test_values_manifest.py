@@ -13,7 +13,8 @@ from support.images import Dialect, Image
 from transship_registry.codec import decode_json, from_builtins, to_builtins
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, InvalidReferenceError, UnsupportedError
-from transship_registry.manifest import MANIFEST_LIMIT, Descriptor, Manifest, missing_platform, reduce_index
+from transship_registry.limits import MANIFEST_LIMIT
+from transship_registry.manifest import Descriptor, Manifest, missing_platform, reduce_index
 from transship_registry.mediatypes import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
