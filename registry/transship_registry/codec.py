@@ -31,15 +31,23 @@ _PARSERS: dict[type, Any] = {
 _PARSER_ERRORS: Final = (ValueError, RecursionError, OverflowError, MemoryError)
 """What msgspec, json and rfc8785 raise for one document or another; `UnicodeError` is a `ValueError`."""
 
+_HALF: Final = "a text holds half of a surrogate pair, which is no character"
 _WORDS: Final[Mapping[type[BaseException], str]] = {
     RecursionError: "JSON is nested too deeply",
     MemoryError: "there is not enough memory for it",
     OverflowError: "a number is too large",
-    UnicodeEncodeError: "a text holds half of a surrogate pair, which is no character",
+    UnicodeEncodeError: _HALF,
     rfc8785.IntegerDomainError: f"a number is larger than {LARGEST}",
     rfc8785.FloatDomainError: "a number is out of range",
 }
-_BRIEF: Final = 60
+_PHRASES: Final = {
+    "integer string conversion": "a number has too many digits",
+    "Out of range float values": "a number is out of range",
+    "non-UTF-8 codepoints": _HALF,
+}
+"""What the type of an error does not tell: words of Python, and ours."""
+
+_BRIEF: Final = 80
 _NULL: Final = frozenset({b"", b"null"})
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -63,7 +71,7 @@ def from_builtins(data: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(data, kind, dec_hook=_decode_value)
     except _PARSER_ERRORS as error:
-        raise DocumentError(_reason(error)) from None
+        raise DocumentError(_reason(error)) from error.__cause__
 
 
 def decode_json(data: JSON, kind: type[T], *, values: int = VALUES_LIMIT) -> T:
@@ -75,7 +83,7 @@ def decode_json(data: JSON, kind: type[T], *, values: int = VALUES_LIMIT) -> T:
         _count_values(data, values)
         return cast("T", _decoder(cast("Any", kind)).decode(data))
     except _PARSER_ERRORS as error:
-        raise DocumentError(_reason(error, data)) from None
+        raise DocumentError(_reason(error, data)) from error.__cause__
 
 
 def decode_list(data: JSON | None) -> tuple[msgspec.Raw, ...]:
@@ -175,16 +183,17 @@ def _refuse_constant(name: str) -> object:
 
 def _reason(error: BaseException, data: JSON = b"") -> str:
     """Say in words what is wrong with a document; what a parser quotes of it is cut."""
-    begins = bytes(data[:3])
+    begins = bytes(memoryview(data)[:3])
     if begins.startswith(_UTF16_MARKS):
         return "it is UTF-16, expected UTF-8"
     if begins == _UTF8_MARK:
         return "it begins with a byte order mark, which JSON does not have"
     if isinstance(error, UnicodeDecodeError):
         return f"byte 0x{error.object[error.start]:02x} is not UTF-8"
-    if isinstance(error, ValueError) and "integer string conversion" in str(error):
-        return "a number has too many digits"
-    text = next((words for kind, words in _WORDS.items() if isinstance(error, kind)), str(error))
+    said = str(error)
+    ours = [words for kind, words in _WORDS.items() if isinstance(error, kind)]
+    ours += [words for phrase, words in _PHRASES.items() if phrase in said]
+    text = ours[0] if ours else said
     return text if len(text) <= REASON_LIMIT else f"{text[:REASON_LIMIT]}…"
 
 

@@ -67,7 +67,7 @@ EOL_ANSWER_LIMIT: Final = _MIB
 LAYOUT_INDEX_LIMIT: Final = 64 * _MIB
 """The largest index.json of a layout; 100,000 tags have some 30 MiB."""
 
-LAYOUT_VERSION_LIMIT: Final = 64 * _KIB
+LAYOUT_VERSION_LIMIT: Final = _MIB
 """The largest `oci-layout` file, which has 30 bytes."""
 
 CONFIG_LIMIT: Final = 16 * _MIB

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import msgspec
 
-from transship_registry.codec import decode_distinct, decode_json, encode_sorted
+from transship_registry.codec import brief, decode_distinct, decode_json, encode_sorted
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, DocumentError, UnsupportedError
 from transship_registry.limits import MANIFEST_LIMIT
@@ -127,7 +127,7 @@ class Manifest:
             raise UnsupportedError(
                 "read manifest",
                 where,
-                f"media type {media_type!r} is not supported",
+                f"media type {brief(media_type)} is not supported",
                 advice="Docker schema 1 images must be pushed again by a current client"
                 if kind
                 else "transship copies Docker schema 2 and OCI manifests and indexes",
@@ -247,7 +247,7 @@ def _decide_media_type(content_type: str, view: _ManifestView, where: str) -> st
     declared = view.media_type
     if declared and manifest_kind(content_type) and declared != content_type:
         raise ContentError(
-            f"{where}: the manifest says it is {declared!r}, but it was served as {content_type!r}; "
+            f"{where}: the manifest says it is {brief(declared)}, but it was served as {brief(content_type)}; "
             "refusing to guess which one is right (CVE-2021-41190)"
         )
     if manifest_kind(content_type):

@@ -41,11 +41,11 @@ class _Cycle(msgspec.Struct, frozen=True):
 
 
 def decode_cycles(body: bytes) -> tuple[Cycle, ...]:
-    """Read an answer of the API; raises `ValueError` that says what is wrong with it."""
+    """Read an answer of the API; raises `DocumentError` that says what is wrong with it."""
     try:
         found = decode_json(body, tuple[_Cycle, ...])
     except DocumentError as error:
-        raise ValueError(f"the answer is no list of cycles: {error}") from None
+        raise DocumentError(f"the answer is no list of cycles: {error}") from None
     return tuple(Cycle(str(one.cycle), one.eol or False, _text(one.latest), _text(one.latest_date)) for one in found)
 
 
