@@ -126,47 +126,43 @@ class CredentialHelpers:
             finished = True
         finally:
             if not finished:
-                # The whole group: helpers are often scripts around the real program, which would outlive them.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                _end(process)
             code = await process.wait()
         return code, output, errors
 
 
 async def _converse(process: asyncio.subprocess.Process, question: bytes) -> tuple[bytes, bytes]:
-    """Ask, and return output and errors; raises `_TooLongError` as soon as there is more output than an answer has."""
+    """Ask, and return output and errors; one that answers without end is ended, and `_TooLongError` raised."""
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
     # The question is shorter than a pipe is long, so that nobody has to wait until it is read.
     process.stdin.write(question)
     process.stdin.close()
-    errors = asyncio.create_task(_read_and_keep(process.stderr))
+    errors = asyncio.create_task(_read(process.stderr, lambda: None))
     try:
-        output = await _read_up_to(process.stdout)
-        with suppress(ConnectionError):  # it may end without having read the question
-            await process.stdin.wait_closed()
+        output = await _read(process.stdout, lambda: _end(process))
+        if len(output) > HELPER_LIMIT:
+            raise _TooLongError(f"it answers with more than {HELPER_LIMIT} bytes")
         return output, await errors
     finally:
         errors.cancel()
 
 
-async def _read_up_to(stream: asyncio.StreamReader) -> bytes:
-    """Read to the end; raises `_TooLongError` as soon as there is more than an answer has."""
+async def _read(stream: asyncio.StreamReader, at_excess: Callable[[], None]) -> bytes:
+    """Read to the end, for asyncio does not see a process end whose pipe is full; return a byte above the limit."""
     received = b""
     while piece := await stream.read(_PIECE):
-        received += piece
-        if len(received) > HELPER_LIMIT:
-            raise _TooLongError(f"it answers with more than {HELPER_LIMIT} bytes")
+        if len(received) <= HELPER_LIMIT < len(received) + len(piece):
+            at_excess()
+        received += piece[: HELPER_LIMIT + 1 - len(received)]
     return received
 
 
-async def _read_and_keep(stream: asyncio.StreamReader) -> bytes:
-    """Read to the end, and return the beginning."""
-    received = b""
-    while piece := await stream.read(_PIECE):
-        received += piece[: HELPER_LIMIT - len(received)]
-    return received
+def _end(process: asyncio.subprocess.Process) -> None:
+    """End the whole group: helpers are often scripts around the real program, which would outlive them."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _read_reply(output: bytes) -> Credential | _Problem | None:
