@@ -23,8 +23,8 @@ IMAGE_CONFIG_LIMIT: Final = 8 * _MIB
 IMAGE_METADATA_LIMIT: Final = 64 * _MIB
 """All manifests of one image, its platforms and what is attached to it included; the largest known have some 2 MiB."""
 
-RUN_METADATA_LIMIT: Final = 1024 * _MIB
-"""All manifests that a run holds for its plan; those of 100,000 images have some 300 MiB."""
+RUN_METADATA_LIMIT: Final = 2048 * _MIB
+"""All manifests that a run holds for its plan; those of an image have 2 KiB, and for ten platforms some 30 KiB."""
 
 PAGE_LIMIT: Final = 32 * _MIB
 """One page of a list; some registries do not page at all (https://github.com/google/go-containerregistry/issues/897)."""
@@ -51,7 +51,7 @@ VALUES_LIMIT: Final = NAMES_LIMIT
 """How many values a JSON document of others may have: each costs memory, however short it is."""
 
 OWN_VALUES_LIMIT: Final = 20_000_000
-"""How many values a plan or a state may have; 100,000 changes have some 4 million."""
+"""How many values a plan or a state may have; 100,000 changes have some 3 million."""
 
 REFUSAL_LIMIT: Final = 64 * _KIB
 """What is read of a refusal's body."""
@@ -77,7 +77,7 @@ PLAN_LIMIT: Final = 512 * _MIB
 """The largest plan; 100,000 changes have some 150 MiB."""
 
 STATE_LIMIT: Final = 256 * _MIB
-"""The largest state; 100,000 records have some 70 MiB."""
+"""The largest state; 100,000 records have some 60 MiB."""
 
 TAGS_FILE_LIMIT: Final = LIST_LIMIT
 """The largest file of tags that `why --tags-from` reads."""
