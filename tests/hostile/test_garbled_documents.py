@@ -6,7 +6,7 @@ Each kind of document meets each family of oddities in every place that it has, 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +156,13 @@ LOGINS: Final = {
 }
 CYCLES: Final = [{"cycle": "3.20", "eol": "2026-04-01", "latest": "3.20.1", "latestReleaseDate": "2025-01-01"}]
 TAGS: Final = {"name": "app", "tags": ["v1", "v2"], "manifest": {DIGEST: {"tag": ["v1"], "imageSizeBytes": "7"}}}
-CONFIG: Final = {"architecture": "amd64", "os": "linux", "variant": "v1", "os.version": "1", "rootfs": {"diff_ids": []}}
+CONFIG: Final = {
+    "architecture": "amd64",
+    "os": "linux",
+    "variant": "v1",
+    "os.version": "1",
+    "rootfs": {"diff_ids": [DIGEST]},
+}
 PLAN: Final = json.loads((Path(__file__).parents[1] / "planner" / "samples" / "plan-0.1.0.json").read_bytes())
 
 
@@ -183,15 +189,14 @@ class ConfigReader:
 
     def get_blob(self, repository: Repository, blob: Descriptor) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Return the config."""
+        return self._opened()
 
-        @asynccontextmanager
-        async def opened() -> Any:
-            async def pieces() -> AsyncIterator[bytes]:
-                yield self.data
+    @asynccontextmanager
+    async def _opened(self) -> AsyncGenerator[AsyncIterator[bytes]]:
+        yield self._pieces()
 
-            yield pieces()
-
-        return opened()
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        yield self.data
 
 
 def image_config(data: bytes) -> object:

@@ -592,6 +592,13 @@ CASES: tuple[Case, ...] = (
         error="GET manifest {host}/team/app:v1: the answer has more than the 8388608 bytes allowed",
     ),
     Case(
+        "a manifest without end",
+        get,
+        (faults.LargeBody(head=b"{", times_over=10**12),),
+        {"GET manifest": 1},
+        error="GET manifest {host}/team/app:v1: the answer has more than the 8388608 bytes allowed",
+    ),
+    Case(
         "a manifest that is not there yet",
         get,
         (faults.HideManifests(times=1),),
