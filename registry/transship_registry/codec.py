@@ -141,6 +141,11 @@ def encode_sorted(document: object) -> bytes:
         raise DocumentError(_reason(error)) from None
 
 
+def shortened(text: str) -> str:
+    """Return what comes from a document for a message, which people are to read."""
+    return text if len(text) <= REASON_LIMIT else f"{text[:REASON_LIMIT]}…"
+
+
 def brief(value: object) -> str:
     """Return what stands in a document for a message: a scalar as it is, if it is short, and else what it is."""
     match value:
@@ -193,8 +198,7 @@ def _reason(error: BaseException, data: JSON = b"") -> str:
     said = str(error)
     ours = [words for kind, words in _WORDS.items() if isinstance(error, kind)]
     ours += [words for phrase, words in _PHRASES.items() if phrase in said]
-    text = ours[0] if ours else said
-    return text if len(text) <= REASON_LIMIT else f"{text[:REASON_LIMIT]}…"
+    return shortened(ours[0] if ours else said)
 
 
 def _encode_value(value: object) -> str:

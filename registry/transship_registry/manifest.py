@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import msgspec
 
-from transship_registry.codec import brief, decode_distinct, decode_json, encode_sorted
+from transship_registry.codec import brief, decode_distinct, decode_json, encode_sorted, shortened
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, DocumentError, UnsupportedError
 from transship_registry.limits import MANIFEST_LIMIT
@@ -209,7 +209,7 @@ def missing_platform(index: Manifest, platform: Platform, where: str) -> Unsuppo
     return UnsupportedError(
         "select platform",
         where,
-        f"platform {platform} is not among those offered: {offered}",
+        f"platform {platform} is not among those offered: {shortened(offered)}",
         advice="name an offered platform, or remove it from the entry",
     )
 

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support import images
@@ -29,6 +29,7 @@ from transship_planner.migrate.migration import Options as MigrateOptions
 from transship_planner.migrate.migration import migrate
 from transship_planner.observation.platforms import lone_platform
 from transship_planner.plans import planfile
+from transship_planner.plans.differences import differences
 from transship_planner.tags.tagrules import Selection
 from transship_planner.tags.versions import natural_key
 from transship_registry.codec import brief, decode_distinct, decode_json, encode_canonically, encode_json
@@ -42,7 +43,7 @@ from transship_registry.layout.index import LayoutIndex
 from transship_registry.login.auth import HostAuth
 from transship_registry.login.login_files import parse_login_file
 from transship_registry.login.scopes import pull
-from transship_registry.manifest import Descriptor, Manifest, reduce_index
+from transship_registry.manifest import Descriptor, Manifest, missing_platform, reduce_index
 from transship_registry.mediatypes import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference, Repository
@@ -516,6 +517,31 @@ def test_expressions_with_5000_digits_are_one_error_with_their_line(kind: str, e
 
 
 # Tags and templates.
+
+
+NAMES: Final = st.dictionaries(st.text(max_size=9) | st.sampled_from(["²", "1", "9" * 5000, "a'b", '"]["']), st.text())
+
+
+@settings(max_examples=60)
+@given(before=NAMES, after=NAMES)
+@example(before={"²": "a"}, after={})
+@example(before={"9" * 5000: "a"}, after={"٣": "a"})
+def test_annotations_of_any_name_are_compared(before: dict[str, str], after: dict[str, str]) -> None:
+    """An update tells what has changed, in an order of its own."""
+    old, new = (
+        Manifest.parse(json.dumps({**IMAGE, "annotations": notes}).encode(), OCI_MANIFEST, where=WHERE)
+        for notes in (before, after)
+    )
+    found = differences(old, new)
+    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    assert len(found) == len(changed)
+
+
+def test_an_index_of_many_platforms_names_some_of_them() -> None:
+    """What it offers may be as long as it likes."""
+    offers = [{**DESCRIPTOR, "platform": {"os": f"os{number}", "architecture": "a"}} for number in range(1000)]
+    index = Manifest.parse(json.dumps({**INDEX, "manifests": offers}).encode(), OCI_INDEX, where=WHERE)
+    check(str(missing_platform(index, Platform.parse("linux/amd64"), WHERE)))
 
 
 def test_tags_of_5000_digits_are_ordered_by_value() -> None:

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from transship_planner.asking import for_each
 from transship_planner.desired import PlatformRule
 from transship_planner.observation.observed import Wish
-from transship_registry.codec import decode_json
+from transship_registry.codec import decode_json, shortened
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, DocumentError, UnsupportedError
 from transship_registry.limits import IMAGE_CONFIG_LIMIT
@@ -87,7 +87,7 @@ def _rivals(index: Manifest, chosen: Descriptor, wanted: Platform) -> str:
     versions = dict.fromkeys(other.os_version or "no version" for other in alike.values())
     if len(versions) == len(alike):
         return (
-            f"{platform.any_version} is offered in the OS versions {', '.join(versions)}, of which "
+            f"{platform.any_version} is offered in the OS versions {shortened(', '.join(versions))}, of which "
             f"{platform.os_version or 'no version'} is taken (write {platform.any_version},osver=VERSION for another)"
         )
     return f"{platform} is offered {len(alike)} times, of which the first is taken ({chosen.digest.short})"
