@@ -19,7 +19,9 @@ from support.memory_registry import MemoryRegistry
 from support.program import Done, command, environment
 from support.registry_server import Bearer, Options, RegistryServer
 from support.registry_server.faults import FalsifyDigestHeader, LargeBody, ReplaceBody
+from transship_planner.errors import PlanError
 from transship_planner.observation.reading import ImageReader, OnceReader
+from transship_planner.plans import planfile
 from transship_registry.errors import ContentError
 from transship_registry.limits import (
     CONFIG_LIMIT,
@@ -360,6 +362,18 @@ def test_files_that_are_too_large_are_not_read(tmp_path: Path, name: str, argume
     done = limited(tmp_path, *arguments.split())
     assert done.code != 0
     assert said.replace("SIZE", str(2 * 1000**3)) in done.err + done.out
+
+
+def test_a_plan_that_could_not_be_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are as many changes in a plan as tags that differ."""
+    saved = planfile.read(Path(__file__).parents[1] / "planner" / "samples" / "plan-0.1.0.json")
+    size = len(planfile.encode(saved))
+    monkeypatch.setattr(planfile, "PLAN_LIMIT", size - 1)
+    with pytest.raises(PlanError) as caught:
+        planfile.encode(saved)
+    assert str(caught.value) == (
+        f"the plan has {size} bytes, more than the {size - 1} allowed; plan fewer entries at once"
+    )
 
 
 @pytest.mark.parametrize("arguments", ["show /dev/stdin", "validate -c -", "validate -c /dev/stdin"])

@@ -46,10 +46,15 @@ def save(plan: Plan, *, created_at: str) -> PlanFile:
 
 
 def encode(saved: PlanFile) -> bytes:
-    """Return the bytes of the plan file: canonical JSON and a line end."""
+    """Return the bytes of the plan file: canonical JSON and a line end; raises `PlanError` for more than is read."""
     outside: dict[str, Any] = {"created_at": saved.created_at, "digest": str(saved.digest), "signatures": []}
     document: dict[str, Any] = {**to_builtins(saved.plan), **outside}
-    return encode_canonically(document) + b"\n"
+    data = encode_canonically(document) + b"\n"
+    if len(data) > PLAN_LIMIT:
+        raise PlanError(
+            f"the plan has {len(data)} bytes, more than the {PLAN_LIMIT} allowed; plan fewer entries at once"
+        )
+    return data
 
 
 def read(path: Path) -> PlanFile:
