@@ -3,6 +3,7 @@
 A generated part stands between `<!-- generated: NAME -->` and `<!-- /generated -->` in README.md or a file of docs/.
 """
 
+import ast
 import asyncio
 import contextlib
 import json
@@ -15,12 +16,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import typer.main
 
 import transship.main
+import transship_registry.limits
 from transship.demo_images import PLATFORMS, push_image
 from transship_executor.apply import apply
 from transship_executor.recording import StateRecorder, begin
@@ -92,6 +95,27 @@ def part(name: str) -> str:
     if name.startswith("story "):
         return story()[name.removeprefix("story ")]
     return _PARTS[name]()
+
+
+def limits() -> str:
+    """Return what `limits.py` says: each limit, and what it is about."""
+    body = ast.parse(Path(transship_registry.limits.__file__).read_text(encoding="utf-8")).body
+    rows = [
+        f"| {_quantity(name.removesuffix('_LIMIT'), getattr(transship_registry.limits, name))} | {words.value.value} |"
+        for said, words in pairwise(body)
+        if isinstance(said, ast.AnnAssign)
+        and isinstance(words, ast.Expr)
+        and isinstance(words.value, ast.Constant)
+        and isinstance(said.target, ast.Name)
+        and (name := said.target.id)
+    ]
+    return "\n".join(("| at most | of what |", "|---|---|", *(" ".join(row.split()) for row in rows)))
+
+
+def _quantity(name: str, limit: int) -> str:
+    if name in {"PAGES", "NAMES", "VALUES", "OWN_VALUES", "REASON"}:
+        return f"{limit:,}"
+    return f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
 
 
 def commands() -> str:
@@ -459,6 +483,7 @@ def _situation(row: Any) -> str:
 
 _PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": commands,
+    "limits": limits,
     "fields": fields,
     "semver differences": semver_differences,
     "peers": peers,

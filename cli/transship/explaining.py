@@ -20,10 +20,11 @@ from transship_planner.observation.observed import Policy, Restraint, Trouble, W
 from transship_planner.why import ListTags, Reason, Witnesses
 from transship_planner.why import why as ask
 from transship_registry.errors import InvalidReferenceError
+from transship_registry.limits import TAGS_FILE_LIMIT
 from transship_registry.ports import TagList
 from transship_registry.reference import Reference, Repository, check_tag
 from transship_registry.registries import Registries
-from transship_registry.regular import open_input
+from transship_registry.regular import read_input
 from transship_state.filestore import FileStore
 
 
@@ -76,8 +77,7 @@ def _tag_reference(text: str) -> Reference:
 def _read_tags(path: Path) -> ListTags:
     """Read tags, one a line; what begins with # is a remark."""
     try:
-        with open_input(path) as file:
-            lines = file.read().decode().splitlines()
+        lines = read_input(path, TAGS_FILE_LIMIT).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise PlanError(f"{path}: cannot read the tags: {reason}") from error

@@ -37,6 +37,8 @@ from transship_planner.render.findings import as_findings, render_findings
 from transship_planner.render.markdown import render_markdown
 from transship_planner.render.text import render_text
 from transship_planner.render.wording import plural
+from transship_registry.codec import decode_distinct
+from transship_registry.limits import OWN_VALUES_LIMIT
 from transship_registry.reference import Reference
 from transship_registry.registries import Registries
 from transship_state.document import State
@@ -196,7 +198,7 @@ def print_plan(saved: PlanFile, form: str) -> None:
     """Print a plan in the form that was asked for."""
     match form:
         case "json":
-            document = json.loads(encode(saved))
+            document = decode_distinct(encode(saved), values=OWN_VALUES_LIMIT)
             write_document(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
         case "markdown":
             sys.stdout.write(render_markdown(saved.plan, digest=str(saved.digest)))

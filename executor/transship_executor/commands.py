@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Final, TypeAlias
 
 from transship_executor.lifeline import Lifeline
+from transship_registry.limits import HOOK_LINE_LIMIT, HOOK_OUTPUT_LIMIT
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -23,12 +24,6 @@ INTERRUPTED_GRACE_S: Final = 1.0
 
 DRAIN_S: Final = 1.0
 """How long what a command leaves in the background may hold its output, before it is killed."""
-
-LINE_LIMIT: Final = 4096
-"""How many bytes of a line are shown."""
-
-OUTPUT_LIMIT: Final = 1024 * 1024
-"""How many bytes of output are shown; the rest is read, so that the command goes on, and thrown away."""
 
 _REAPING_S: Final = 1.0
 _PIECE: Final = 8192
@@ -184,7 +179,7 @@ class _Lines:
         self._say = say
         self._line = bytearray()
         self._is_cut = False
-        self._left = OUTPUT_LIMIT
+        self._left = HOOK_OUTPUT_LIMIT
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece of the output."""
@@ -198,7 +193,7 @@ class _Lines:
         self._add(rest)
         if self._left <= 0:
             self.finish()
-            self._say(f"(more than {OUTPUT_LIMIT // 1024} KiB of output; the rest is not shown)")
+            self._say(f"(more than {HOOK_OUTPUT_LIMIT // 1024} KiB of output; the rest is not shown)")
 
     def finish(self) -> None:
         """Say the last line, if the output did not end with one."""
@@ -206,7 +201,7 @@ class _Lines:
             self._end_line()
 
     def _add(self, part: bytes) -> None:
-        room = LINE_LIMIT - len(self._line)
+        room = HOOK_LINE_LIMIT - len(self._line)
         self._line += part[:room]
         self._is_cut |= len(part) > room
 

@@ -14,6 +14,7 @@ Errors branch by what the caller can do about them::
     │   └── LayoutError               an OCI image layout cannot be read; it is never overwritten
     ├── IncompleteListError           a list of tags or repositories broke off; nothing may be concluded from it
     ├── ContentError                  bytes that are not what their digest, size or media type promised
+    ├── DocumentError                 a document is not what its kind should be; its reader says which, and where
     ├── HostConfigError               a registry's settings cannot be used (certificate, key, login)
     ├── ConfigError                   (planner) fix the configuration file
     ├── TemplateError                 (planner) fix the Go template
@@ -120,6 +121,13 @@ class LayoutError(RegistryError):
 
 class IncompleteListError(TransshipError):
     """A list of tags or repositories that broke off, where only the whole of it would do."""
+
+
+class DocumentError(TransshipError, ValueError):
+    """A JSON document that cannot be read or written; the text says what is wrong with it, and nothing else.
+
+    Whoever reads a document makes an error of its own branch of it, which says what kind it is and where it is from.
+    """
 
 
 class ContentError(TransshipError):

@@ -3,16 +3,16 @@
 A digest is always of the received bytes; nothing is re-serialised on its way from source to target.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
 import msgspec
 
-from transship_registry.codec import decode_json
+from transship_registry.codec import brief, decode_distinct, decode_json, encode_sorted, shortened
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, UnsupportedError
+from transship_registry.errors import ContentError, DocumentError, UnsupportedError
+from transship_registry.limits import MANIFEST_LIMIT
 from transship_registry.mediatypes import (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -22,10 +22,6 @@ from transship_registry.mediatypes import (
 )
 from transship_registry.platform import Platform
 from transship_registry.sizes import LARGEST, Size
-
-MANIFEST_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes of the largest manifest that is read (semantics B13.16)."""
-
 
 _REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
 _REFERENCE_TYPE: Final = "vnd.docker.reference.type"
@@ -131,7 +127,7 @@ class Manifest:
             raise UnsupportedError(
                 "read manifest",
                 where,
-                f"media type {media_type!r} is not supported",
+                f"media type {brief(media_type)} is not supported",
                 advice="Docker schema 1 images must be pushed again by a current client"
                 if kind
                 else "transship copies Docker schema 2 and OCI manifests and indexes",
@@ -194,15 +190,15 @@ def reduce_index(
     chosen = {str(child.digest) for platform in wanted for child in _required_children(index, platform, where)}
     left_out = frozenset(map(str, without))
     try:
-        document = json.loads(index.raw)
+        document = decode_distinct(index.raw)
         asked = [child for child in document["manifests"] if not wanted or _belongs(child, chosen)]
         kept = [child for child in asked if child["digest"] not in left_out]
         if len(kept) == len(document["manifests"]):
             return index
         document["manifests"] = kept
-        raw = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        # Numbers of thousands of digits, or out of range; lists within lists within lists.
+        raw = encode_sorted(document)
+    except DocumentError as error:
+        # Numbers of thousands of digits, or out of range; lists within lists within lists; a member twice.
         raise ContentError(f"{where}: the index cannot be reduced to some platforms: {error}") from error
     return Manifest.parse(raw, index.media_type, where=where)
 
@@ -213,7 +209,7 @@ def missing_platform(index: Manifest, platform: Platform, where: str) -> Unsuppo
     return UnsupportedError(
         "select platform",
         where,
-        f"platform {platform} is not among those offered: {offered}",
+        f"platform {platform} is not among those offered: {shortened(offered)}",
         advice="name an offered platform, or remove it from the entry",
     )
 
@@ -243,7 +239,7 @@ def _read_view(raw: bytes, where: str) -> _ManifestView:
         raise ContentError(f"{where}: the manifest has {len(raw)} bytes, more than the {MANIFEST_LIMIT} allowed")
     try:
         return decode_json(raw, _ManifestView)
-    except (msgspec.DecodeError, ValueError) as error:
+    except DocumentError as error:
         raise ContentError(f"{where}: the manifest is not well-formed: {error}") from error
 
 
@@ -251,7 +247,7 @@ def _decide_media_type(content_type: str, view: _ManifestView, where: str) -> st
     declared = view.media_type
     if declared and manifest_kind(content_type) and declared != content_type:
         raise ContentError(
-            f"{where}: the manifest says it is {declared!r}, but it was served as {content_type!r}; "
+            f"{where}: the manifest says it is {brief(declared)}, but it was served as {brief(content_type)}; "
             "refusing to guess which one is right (CVE-2021-41190)"
         )
     if manifest_kind(content_type):

@@ -22,6 +22,14 @@ class NotRegularError(OSError):
         super().__init__(errno.EINVAL, f"this is {kind}, not a regular file", path)
 
 
+class TooLargeError(OSError):
+    """A file has more bytes than are read; `strerror` says how many are allowed."""
+
+    def __init__(self, size: int | None, limit: int, path: str) -> None:
+        there = f"it has {size} bytes, more than" if size is not None else "there is more than"
+        super().__init__(errno.EFBIG, f"{there} the {limit} allowed", path)
+
+
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a regular file, following links; raises `OSError`, which is `NotRegularError` for pipes and the like."""
     return open(path, "rb", opener=_open_regular)
@@ -33,6 +41,33 @@ def open_input(path: str | os.PathLike[str]) -> BufferedReader:
     Raises as `open_regular` does.
     """
     return open(path, "rb") if _is_open_already(os.fspath(path)) else open_regular(path)
+
+
+def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Read a regular file whole; raises `OSError`, which is `TooLargeError` for more than `limit` bytes."""
+    with open_regular(path) as file:
+        return read_open(file, limit)
+
+
+def read_input(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Read what the user names as input; raises as `read_regular` does."""
+    with open_input(path) as file:
+        return read_open(file, limit)
+
+
+def read_open(file: BufferedReader, limit: int) -> bytes:
+    """Read an open file to its end, but not what is too large by its size already; raises `TooLargeError`.
+
+    A file may grow while it is read, and a pipe has no size.
+    """
+    status = os.fstat(file.fileno())
+    name = os.fspath(file.name)
+    if stat.S_ISREG(status.st_mode) and status.st_size > limit:
+        raise TooLargeError(status.st_size, limit, name)
+    data = file.read(limit + 1)
+    if len(data) > limit:
+        raise TooLargeError(None, limit, name)
+    return data
 
 
 def _open_regular(path: str, flags: int) -> int:

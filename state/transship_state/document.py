@@ -15,6 +15,7 @@ import msgspec
 from transship_registry.digest import Digest
 from transship_registry.platform import Platform
 from transship_registry.reference import Reference
+from transship_registry.sizes import Size
 from transship_state.errors import StateError
 
 FORMAT_VERSION: Final = 1
@@ -69,7 +70,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     format_version: int = FORMAT_VERSION
     lineage: str
-    serial: int
+    serial: Size
     tool_version: str
     records: tuple[Record, ...] = ()
     seen: tuple[Seen, ...] = ()

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from transship_registry.codec import to_builtins
+from transship_registry.codec import encode_json, to_builtins
 from transship_state.document import Record, State
 
 _NO_RECORDS: Final = b'\n  "records": [],'
@@ -37,4 +37,4 @@ class StateEncoder:
 
 
 def _formatted(document: Record | State) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(to_builtins(document)), indent=2)
+    return msgspec.json.format(encode_json(to_builtins(document)), indent=2)

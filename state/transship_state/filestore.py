@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 
 from transship_registry.codec import decode_json
-from transship_registry.errors import InvalidReferenceError
+from transship_registry.errors import DocumentError
+from transship_registry.limits import OWN_VALUES_LIMIT, STATE_LIMIT
 from transship_registry.permissions import take_over
-from transship_registry.regular import open_regular
+from transship_registry.regular import read_regular
+from transship_registry.sizes import Size
 from transship_registry.temporary import find_leftovers, temporary_name
 from transship_state.disk import Disk
 from transship_state.document import FORMAT_VERSION, State
@@ -134,14 +136,14 @@ class FileStore:
 
     def _decode(self, data: bytes) -> State:
         try:
-            version = msgspec.json.decode(data, type=_Versioned).format_version
+            version = decode_json(data, _Versioned, values=OWN_VALUES_LIMIT).format_version
             if version != FORMAT_VERSION:
                 raise StateError(
                     f"{self.path}: state format {version} is not supported, expected {FORMAT_VERSION}; "
                     "use the version of transship that wrote it"
                 )
-            return decode_json(data, State).in_order()
-        except (msgspec.DecodeError, InvalidReferenceError) as error:
+            return decode_json(data, State, values=OWN_VALUES_LIMIT).in_order()
+        except DocumentError as error:
             raise StateError(
                 f"{self.path}: this is no state file that transship can read: {error}; "
                 f"the previous one may be in {self.path.name}.backup"
@@ -149,29 +151,28 @@ class FileStore:
 
 
 class _Versioned(msgspec.Struct, frozen=True):
-    format_version: int
+    format_version: Size
 
 
 class _Marks(msgspec.Struct, frozen=True):
     """What makes a state recognisable, whatever its format."""
 
-    format_version: int
+    format_version: Size
     lineage: str
-    serial: int
+    serial: Size
 
 
 def _is_state(data: bytes) -> bool:
     try:
-        decode_json(data, _Marks)
-    except msgspec.DecodeError:
+        decode_json(data, _Marks, values=OWN_VALUES_LIMIT)
+    except DocumentError:
         return False
     return True
 
 
 def _read(path: str) -> bytes:
     """Read a regular file; nothing else is waited for. Raises `OSError`."""
-    with open_regular(path) as file:
-        return file.read()
+    return read_regular(path, STATE_LIMIT)
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:

@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from transship_registry.codec import decode_json, encode_json
+from transship_registry.errors import DocumentError
 from transship_state.disk import Disk
 from transship_state.errors import StateError, StateLockedError
 
@@ -57,7 +59,7 @@ def _held(descriptor: int, name: str, path: str, holder: _Holder, disk: Disk) ->
         _take(descriptor, name, path)
         try:
             disk.truncate(descriptor)
-            disk.write(descriptor, msgspec.json.encode(holder))
+            disk.write(descriptor, encode_json(holder))
         except OSError as error:
             raise _cannot_lock(name, error) from error
         try:
@@ -119,8 +121,8 @@ def _is_ours(content: bytes) -> bool:
         is_cut_off = _BEGINNING.startswith(content[: len(_BEGINNING)]) and b"\n" not in content
         return is_cut_off and len(content) < _MOST
     try:
-        msgspec.json.decode(content, type=_Holder)
-    except msgspec.DecodeError:
+        decode_json(content, _Holder)
+    except DocumentError:
         return False
     return True
 
@@ -140,7 +142,7 @@ def _who() -> str:
 
 def _described(descriptor: int) -> str:
     try:
-        holder = msgspec.json.decode(os.pread(descriptor, _MOST, 0), type=_Holder)
-    except (msgspec.DecodeError, OSError):
+        holder = decode_json(os.pread(descriptor, _MOST, 0), _Holder)
+    except (DocumentError, OSError):
         return "another process"
     return f"{holder.who} (process {holder.process}, {holder.operation}, since {holder.since})"

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from transship_executor import commands
-from transship_executor.commands import GRACE_S, LINE_LIMIT, OUTPUT_LIMIT, run_command
+from transship_executor.commands import GRACE_S, run_command
+from transship_registry.limits import HOOK_LINE_LIMIT, HOOK_OUTPUT_LIMIT
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 PATIENCE_S = 600.0
@@ -160,23 +161,23 @@ def test_a_failure_counts_though_a_job_goes_on_in_the_background() -> None:
 
 def test_a_long_line_is_cut() -> None:
     """Up to the limit it is told; the next line is whole again."""
-    long = LINE_LIMIT + 1
+    long = HOOK_LINE_LIMIT + 1
     failure, lines = run(f"head -c {long} /dev/zero | tr '\\0' x; echo; echo next")
-    assert (failure, lines) == ("", ["x" * LINE_LIMIT + "…", "next"])
+    assert (failure, lines) == ("", ["x" * HOOK_LINE_LIMIT + "…", "next"])
 
 
 def test_a_line_without_end_needs_no_memory() -> None:
     """However long it is, and it is told once the command ends."""
-    failure, lines = run(f"head -c {OUTPUT_LIMIT // 2} /dev/zero | tr '\\0' x")
-    assert (failure, lines) == ("", ["x" * LINE_LIMIT + "…"])
+    failure, lines = run(f"head -c {HOOK_OUTPUT_LIMIT // 2} /dev/zero | tr '\\0' x")
+    assert (failure, lines) == ("", ["x" * HOOK_LINE_LIMIT + "…"])
 
 
 def test_output_without_end_is_told_up_to_a_limit_and_the_command_goes_on() -> None:
     """It is read further, so that the command does not stand still before a full pipe."""
-    failure, lines = run(f"yes 123456789012345 | head -c {4 * OUTPUT_LIMIT}; echo done >&2; exit 5")
+    failure, lines = run(f"yes 123456789012345 | head -c {4 * HOOK_OUTPUT_LIMIT}; echo done >&2; exit 5")
     assert failure == "exit code 5"
     assert lines.pop() == "(more than 1024 KiB of output; the rest is not shown)"
-    assert OUTPUT_LIMIT // 16 <= len(lines) <= OUTPUT_LIMIT // 16 + 1000
+    assert HOOK_OUTPUT_LIMIT // 16 <= len(lines) <= HOOK_OUTPUT_LIMIT // 16 + 1000
     assert set(lines[:-1]) == {"123456789012345"}
 
 

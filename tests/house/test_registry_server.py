@@ -1022,6 +1022,20 @@ class TestFaults:
         answer = client.request("GET", "/v2/a/app/tags/list").expect(200)
         assert (answer.body, answer.headers["content-type"]) == (b"<html>please log in</html>", "text/html")
 
+    def test_a_body_may_be_larger_than_memory_and_have_pages_without_end(
+        self, server: RegistryServer, client: PlainClient
+    ) -> None:
+        numbers(server, 1)
+        fault = faults.LargeBody(
+            head=b"{page}:", filler=b"ab", times_over=400_000, tail=b"c", path="tags/list", endless=True
+        )
+        with server.faults.during(fault):
+            first = client.request("GET", "/v2/a/app/tags/list").expect(200)
+            second = client.request("GET", "/v2/a/app/tags/list?page=1").expect(200)
+        assert (first.body, second.body) == (b"0:" + b"ab" * 400_000 + b"c", b"1:" + b"ab" * 400_000 + b"c")
+        assert first.headers["link"] == '</v2/a/app/tags/list?page=1>; rel="next"'
+        assert second.headers["link"] == '</v2/a/app/tags/list?page=2>; rel="next"'
+
     def test_ranges_may_be_ignored(self, server: RegistryServer, client: PlainClient) -> None:
         digest = server.store.add_blob("a", b"0123456789")
         server.faults.add(faults.IgnoreRange())

@@ -101,3 +101,26 @@ def test_the_wheel_holds_the_rooms_and_nothing_else(tmp_path: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == expected
+
+
+_DECODERS = {"json.loads", "json.load", "msgspec.json.decode", "msgspec.json.Decoder", "msgspec.convert", "yaml.parse"}
+_MAY_DECODE = {
+    "codec.py": {"json.loads", "msgspec.json.Decoder", "msgspec.convert"},
+    "yamltree.py": {"yaml.parse"},
+    # a date in a text, not a document
+    "hub.py": {"msgspec.convert"},
+    "document.py": {"msgspec.convert"},
+}
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_documents_are_decoded_in_one_place(room: str) -> None:
+    """What parsers raise for strange documents is an error of ours there, and nowhere else has to think of it."""
+    for source in _sources(room):
+        used = {
+            name
+            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute) and (name := ast.unparse(node)) in _DECODERS
+        }
+        assert used <= _MAY_DECODE.get(source.name, set()), source
+        assert "rfc8785" not in _top_level_imports(source) or source.name == "codec.py", source

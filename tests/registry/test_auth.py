@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from transship_registry.errors import AuthenticationError, RateLimitedError, RegistryError, TransshipError
 from transship_registry.hosts import Credential
-from transship_registry.login.auth import TOKEN_BODY_LIMIT, HostAuth
+from transship_registry.limits import TOKEN_BODY_LIMIT
+from transship_registry.login.auth import HostAuth
 from transship_registry.login.challenges import Challenge, parse_challenges
 from transship_registry.login.scopes import Scope, catalog, delete, merge_scopes, pull, push, scopes_cover
 from transship_registry.secret import Secret
@@ -695,7 +696,7 @@ class TestRefusal:
     def test_a_deeply_nested_answer_is_a_clear_error(self) -> None:
         auth, _ = host_auth()
         body = b'{"token":' + b"[" * 100_000
-        with pytest.raises(RegistryError, match="the answer is no JSON object: maximum recursion depth exceeded"):
+        with pytest.raises(RegistryError, match="the answer is no JSON object: JSON is nested too deeply"):
             drive(auth.handshake(unauthorized(BEARER), [pull("a")]), httpx.Response(200, content=body))
 
 

@@ -25,10 +25,10 @@ from support.registry_server.faults import (
 from support.registry_server.options import Options
 from support.registry_server.server import RegistryServer
 from transship_registry.api.client import HttpRegistry
-from transship_registry.api.manifests import PUSH_LIMIT
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, MissingContentError, NotFoundError, RegistryError, UnsupportedError
 from transship_registry.hosts import HostSettings
+from transship_registry.limits import PUSH_LIMIT
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import DOCKER_SCHEMA1_SIGNED, OCI_MANIFEST
 from transship_registry.reference import Reference, Repository

@@ -437,7 +437,7 @@ class TestUnusableFiles:
             ("[]", "is ignored: Expected `object`, got `array`"),
             ('{"auths": []}', "is ignored: Expected `object | null`, got `array` - at `$.auths`"),
             ('{"credsStore": 1}', "is ignored: Expected `str | null`, got `int` - at `$.credsStore`"),
-            ('{"x":' + "[" * 100_000, "is ignored: it is nested too deeply"),
+            ('{"x":' + "[" * 100_000, "is ignored: JSON is nested too deeply"),
             (" " * (4 * 1024 * 1024 + 1), "is larger than 4194304 bytes and is ignored"),
         ],
     )
@@ -450,7 +450,7 @@ class TestUnusableFiles:
     def test_a_file_that_is_not_utf_8_is_a_warning(self, machine: Machine) -> None:
         machine.environment["DOCKER_AUTH_CONFIG"] = '{"credsStore": "\udcff"}'
         machine.find()
-        assert machine.warnings == ["DOCKER_AUTH_CONFIG is ignored: it is not UTF-8"]
+        assert machine.warnings == ["DOCKER_AUTH_CONFIG is ignored: byte 0xff is not UTF-8"]
 
     def test_a_folder_in_place_of_a_file_is_a_warning(self, tmp_path: Path) -> None:
         assert read_login_file(tmp_path).problems == (f"{tmp_path} cannot be read: Is a directory",)

@@ -385,10 +385,7 @@ CASES: tuple[Case, ...] = (
         get,
         (faults.CorruptBody(at=60),),
         {"GET manifest": 1},
-        error=(
-            "{host}/team/app:v1: the manifest is not well-formed: 'utf-8' codec can't decode byte "
-            "0x96 in position 20: invalid start byte"
-        ),
+        error=("{host}/team/app:v1: the manifest is not well-formed: byte 0x96 is not UTF-8"),
     ),
     Case(
         "a blob with a wrong byte",
@@ -591,6 +588,13 @@ CASES: tuple[Case, ...] = (
         "a manifest beyond 8 MiB",
         get,
         (faults.OversizedManifests(),),
+        {"GET manifest": 1},
+        error="GET manifest {host}/team/app:v1: the answer has more than the 8388608 bytes allowed",
+    ),
+    Case(
+        "a manifest without end",
+        get,
+        (faults.LargeBody(head=b"{", times_over=10**12),),
         {"GET manifest": 1},
         error="GET manifest {host}/team/app:v1: the answer has more than the 8388608 bytes allowed",
     ),

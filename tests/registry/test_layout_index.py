@@ -2,12 +2,12 @@
 
 import json
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from transship_registry.digest import Digest
+from transship_registry.errors import DocumentError
 from transship_registry.layout.index import LayoutIndex
 from transship_registry.layout.names import REF_NAME
 from transship_registry.manifest import Descriptor
@@ -136,7 +136,7 @@ def test_a_list_that_go_wrote_as_null_is_empty() -> None:
     ],
 )
 def test_what_is_no_image_index_is_refused(data: bytes, message: str) -> None:
-    with pytest.raises(msgspec.DecodeError) as caught:
+    with pytest.raises(DocumentError) as caught:
         LayoutIndex.parse(data)
     assert str(caught.value) == message
 

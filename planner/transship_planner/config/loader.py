@@ -18,11 +18,12 @@ from transship_planner.config.problems import Problems
 from transship_planner.config.reading import read_table
 from transship_planner.config.section import Section
 from transship_planner.config.tables import OTHER_SECTIONS, top_level
-from transship_planner.config.yamltree import SIZE_LIMIT, MapNode, Node, ScalarNode, parse_yaml
+from transship_planner.config.yamltree import MapNode, Node, ScalarNode, parse_yaml
 from transship_planner.desired import Desired, Dialect, Entry
 from transship_planner.errors import ConfigError, Finding, Mark
 from transship_planner.places import Places
 from transship_registry.layout.links import LayoutLinks
+from transship_registry.limits import CONFIG_LIMIT
 from transship_registry.regular import open_input
 
 STDIN: Final = "-"
@@ -37,13 +38,13 @@ _POSITIVE: Final = re.compile(r"0*[1-9][0-9]{0,8}")
 def read_path(path: str) -> bytes:
     """Read a file, and no more of it than a configuration may be long; raises `OSError`."""
     with open_input(path) as file:
-        return file.read(SIZE_LIMIT + 1)
+        return file.read(CONFIG_LIMIT + 1)
 
 
 def read_stdin() -> bytes:
     """Read standard input, and no more of it than a configuration may be long; raises `OSError`."""
     try:
-        return sys.stdin.buffer.read(SIZE_LIMIT + 1)
+        return sys.stdin.buffer.read(CONFIG_LIMIT + 1)
     except OSError as error:
         if error.errno == errno.EBADF:
             raise OSError(errno.EBADF, "standard input is closed") from None

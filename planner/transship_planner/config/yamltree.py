@@ -13,8 +13,8 @@ import yaml
 
 from transship_planner.config.problems import Problems, quote
 from transship_planner.errors import ConfigError, Finding, Mark
+from transship_registry.limits import CONFIG_LIMIT
 
-SIZE_LIMIT: Final = 16 * 1024 * 1024
 VALUE_LIMIT: Final = 1_000_000
 DEPTH_LIMIT: Final = 100
 
@@ -109,8 +109,8 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 
 def _decode(data: bytes, file: str) -> str:
-    if len(data) > SIZE_LIMIT:
-        raise _fatal(Mark(file, 1, 1), f"the file is larger than {SIZE_LIMIT // 1024**2} MiB and is not read")
+    if len(data) > CONFIG_LIMIT:
+        raise _fatal(Mark(file, 1, 1), f"the file is larger than {CONFIG_LIMIT // 1024**2} MiB and is not read")
     if data.startswith(_UTF16_MARKS):
         raise _fatal(Mark(file, 1, 1), "the file is UTF-16; save it as UTF-8")
     data = data.removeprefix(_UTF8_MARK)

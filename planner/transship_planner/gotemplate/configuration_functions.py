@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from transship_planner.gotemplate.clock.time import TimeFunctions
+from transship_planner.gotemplate.errors import FunctionError
 from transship_planner.gotemplate.gostring import from_bytes, mark_broken
 from transship_planner.gotemplate.limits import DEFAULT_LIMITS, Limits
 from transship_planner.gotemplate.printing.json_text import encode
@@ -51,7 +52,7 @@ def configuration_functions(
         "default": Function(_default, (any_value, any_value)),
         "env": Function(partial(_variable, world), (text,)),
         "file": Function(partial(_file, world), (text,)),
-        "join": Function(_join, (Parameter.STRINGS, text)),
+        "join": Function(partial(_join, limits), (Parameter.STRINGS, text)),
         "split": Function(_split, (text, text)),
         "json": Function(partial(encode, indent="", limits=limits), (any_value,)),
         "jsonPretty": Function(partial(encode, indent="  ", limits=limits), (any_value,)),
@@ -84,7 +85,10 @@ def _file(world: Environment, path: str) -> str:
     return _trim_space(from_bytes(data))
 
 
-def _join(items: Sequence[str], separator: str) -> str:
+def _join(limits: Limits, items: Sequence[str], separator: str) -> str:
+    # A separator of a megabyte between a million items would be more than any machine holds.
+    if sum(map(len, items)) + len(separator) * (len(items) - 1) > limits.output_bytes:
+        raise FunctionError(f"result is longer than {limits.output_bytes} bytes")
     return separator.join(items)
 
 

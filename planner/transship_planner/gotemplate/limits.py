@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from transship_registry.limits import TEMPLATE_LIMIT
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -13,7 +15,7 @@ class Limits:
     """
 
     nesting: int = 60
-    output_bytes: int = 1 << 20
+    output_bytes: int = TEMPLATE_LIMIT
     steps: int = 100_000
 
 

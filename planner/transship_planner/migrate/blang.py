@@ -12,7 +12,7 @@ MOST_EXCLUDED: Final = 4
 """How many `!=` one alternative may have: each doubles the alternatives of the range that comes of it."""
 
 _SUFFIX: Final = r"(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
-_VERSION: Final = re.compile(rf"([0-9]+)\.(?:x|([0-9]+)\.(?:x|([0-9]+)({_SUFFIX})))")
+_VERSION: Final = re.compile(rf"([0-9]{{1,128}})\.(?:x|([0-9]{{1,128}})\.(?:x|([0-9]{{1,128}})({_SUFFIX})))")
 _COMPARISON: Final = re.compile(r"(>=|<=|!=|==|[<>=!]|)\s*([^\s<>=!|]+)(?:\s+|$)")
 _SAME: Final = {"": "=", "==": "=", "!": "!="}
 

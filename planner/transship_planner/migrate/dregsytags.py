@@ -34,7 +34,7 @@ _UNLIMITED: Final = (
 )
 _DIGEST: Final = re.compile(r"(?:^|@)[a-z0-9+._-]+:[0-9a-zA-Z]{32,}$")
 _PREFIX: Final = re.compile(r"[A-Za-z]+\s*:")
-_KEEP_LATEST: Final = re.compile(r"keep:\s+latest\s+([0-9]+)")
+_KEEP_LATEST: Final = re.compile(r"keep:\s+latest\s+([0-9]{1,9})")
 _MEANT_KEEP_LATEST: Final = re.compile(r"keep:\s*latest(?:\s*(-?[0-9]*))?")
 
 

@@ -17,7 +17,7 @@ from transship_planner.migrate.versions import MASTERMINDS_RELEASE, MASTERMINDS_
 MOST_EXCLUDED: Final = 4
 """How many `!=` one alternative may have: each doubles the alternatives of the range that comes of it."""
 
-_VERSION: Final = r"v?(?:[0-9]+|[xX*])(?:\.(?:[0-9]+|[xX*])){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
+_VERSION: Final = r"v?(?:[0-9]{1,128}|[xX*])(?:\.(?:[0-9]{1,128}|[xX*])){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
 _OPERATOR: Final = r"=>|=<|>=|<=|!=|~>|[=<>~^]|"
 _HYPHEN: Final = re.compile(rf"(?<!\S)({_VERSION})\s+-\s+({_VERSION})(?!\S)")
 _COMPARISON: Final = re.compile(rf"({_OPERATOR})\s*({_VERSION})(?:\s*,\s*|\s+|$)")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from transship_planner.asking import for_each
 from transship_planner.observation.observed import Sighting, Trouble
-from transship_planner.observation.reading import OnceReader
+from transship_planner.observation.reading import ImageReader, OnceReader
 from transship_planner.plans.contents import check_nesting
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, NotFoundError, TransshipError
@@ -27,14 +27,25 @@ class Fetcher:
         """
         wish = sighting.wish
         try:
-            if sighting.is_changing:
-                await self._fetch_image(sighting)
-            absent = [each.node for each in sighting.attached if not each.present]
-            manifests = (node.repository.at(node.descriptor.digest) for node in absent)
-            await for_each(manifests, lambda manifest: self._fetch_tree(manifest, frozenset(), depth=0))
+            await _Fetch(ImageReader(self.reader, wish.source), self.contents).all_of(sighting)
         except TransshipError as error:
             return Trouble(wish.entry.name, str(wish.source), str(error))
         return sighting
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """Fetches what belongs to one image."""
+
+    reader: ImageReader
+    contents: MutableMapping[Digest, Manifest]
+
+    async def all_of(self, sighting: Sighting) -> None:
+        if sighting.is_changing:
+            await self._fetch_image(sighting)
+        absent = [each.node for each in sighting.attached if not each.present]
+        manifests = (node.repository.at(node.descriptor.digest) for node in absent)
+        await for_each(manifests, lambda manifest: self._fetch_tree(manifest, frozenset(), depth=0))
 
     async def _fetch_image(self, sighting: Sighting) -> None:
         wish = sighting.wish

@@ -3,21 +3,19 @@
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-import msgspec
-
 from transship_planner.asking import for_each
 from transship_planner.desired import PlatformRule
 from transship_planner.observation.observed import Wish
-from transship_registry.codec import decode_json
+from transship_registry.codec import decode_json, shortened
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, UnsupportedError
+from transship_registry.errors import ContentError, DocumentError, UnsupportedError
+from transship_registry.limits import IMAGE_CONFIG_LIMIT
 from transship_registry.manifest import Descriptor, Manifest, PlatformFields, missing_platform, reduce_index
 from transship_registry.mediatypes import DOCKER_CONFIG, OCI_CONFIG, OCI_EMPTY
 from transship_registry.platform import Platform
 from transship_registry.ports import RegistryReader
 from transship_registry.reference import Reference
 
-_CONFIG_LIMIT: Final = 8 * 1024 * 1024
 _IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 
@@ -89,7 +87,7 @@ def _rivals(index: Manifest, chosen: Descriptor, wanted: Platform) -> str:
     versions = dict.fromkeys(other.os_version or "no version" for other in alike.values())
     if len(versions) == len(alike):
         return (
-            f"{platform.any_version} is offered in the OS versions {', '.join(versions)}, of which "
+            f"{platform.any_version} is offered in the OS versions {shortened(', '.join(versions))}, of which "
             f"{platform.os_version or 'no version'} is taken (write {platform.any_version},osver=VERSION for another)"
         )
     return f"{platform} is offered {len(alike)} times, of which the first is taken ({chosen.digest.short})"
@@ -127,7 +125,7 @@ async def lone_platform(reader: RegistryReader, source: Reference, image: Manife
         return None
     try:
         fields = decode_json(await _config(reader, source, image.config), PlatformFields)
-    except (msgspec.DecodeError, ValueError, ContentError) as error:
+    except (DocumentError, ContentError) as error:
         if image.config.media_type not in _IMAGE_CONFIGS:
             return None
         if isinstance(error, ContentError):
@@ -138,7 +136,7 @@ async def lone_platform(reader: RegistryReader, source: Reference, image: Manife
 
 
 async def _config(reader: RegistryReader, source: Reference, config: Descriptor) -> bytes:
-    if config.size > _CONFIG_LIMIT:
-        raise ContentError(f"{source}: the image config has {config.size} bytes, more than {_CONFIG_LIMIT}")
+    if config.size > IMAGE_CONFIG_LIMIT:
+        raise ContentError(f"{source}: the image config has {config.size} bytes, more than {IMAGE_CONFIG_LIMIT}")
     async with reader.get_blob(source.repository, config) as pieces:
         return b"".join([bytes(piece) async for piece in pieces])

@@ -16,7 +16,7 @@ from transship_planner.observation.platforms import (
     leave_out_missing,
     lone_platform,
 )
-from transship_planner.observation.reading import OnceReader
+from transship_planner.observation.reading import ImageReader, OnceReader
 from transship_planner.places import Places
 from transship_registry.digest import Digest
 from transship_registry.errors import ContentError, InvalidReferenceError, NotFoundError, TransshipError
@@ -44,7 +44,6 @@ class Looker:
         self._places = places
         self._dates = dates
         self._contents = contents
-        self._attachments = AttachmentLook(once)
         self._lone_platform = Once[Reference, Platform | None](self._read_platform)
 
     async def sight(self, wish: Wish) -> Sighting | Trouble:
@@ -135,17 +134,17 @@ class Looker:
         """See what belongs to an image beside its tag, if its entry wants that; without `contents` only that something
         is lacking matters.
         """
-        rules = sighting.wish.entry.copy
+        rules, reader = sighting.wish.entry.copy, ImageReader(self._once, sighting.wish.source)
         try:
             if contents and sighting.is_changing:
                 sighting = await self._with_platform(sighting)
             if not _is_deep(sighting, contents=contents):
                 return sighting
             if rules.force_recursive and sighting.in_sync:
-                sighting = replace(sighting, lost=await lost_content(self._once, sighting, self._contents))
+                sighting = replace(sighting, lost=await lost_content(reader, sighting, self._contents))
             if rules.takes_along and not (sighting.in_sync and rules.refused_referrers is RefusedArtifactPolicy.SKIP):
                 tags = await self._once.list_tags(sighting.wish.source.repository) if rules.digest_tags else None
-                sighting = await self._attachments.at(sighting, tags)
+                sighting = await AttachmentLook(reader).at(sighting, tags)
         except TransshipError as error:
             return Trouble(sighting.wish.entry.name, str(sighting.wish.target), str(error))
         return sighting

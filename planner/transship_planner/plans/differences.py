@@ -71,4 +71,4 @@ def _reading_order(difference: Difference) -> tuple[int, str, int, str]:
     """Platforms first, then layers by number, then the rest by name."""
     group, _, name = difference.what.partition(" ")
     rank = ("media", "platform", "layer", "config", "annotation", "attestations").index(group)
-    return rank, difference.kind, int(name) if name.isdigit() else 0, name
+    return rank, difference.kind, int(name) if group == "layer" else 0, name

@@ -3,21 +3,25 @@
 `created_at`, `digest` and `signatures` are members beside the plan's own and outside of the digest.
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-import msgspec
-import rfc8785
-
 from transship_planner.errors import ForeignPlanError, PlanError, TamperedPlanError
 from transship_planner.plans.plan import FORMAT_VERSION, Plan
-from transship_registry.codec import from_builtins, to_builtins
+from transship_registry.codec import (
+    RepeatedMemberError,
+    brief,
+    decode_distinct,
+    encode_canonically,
+    from_builtins,
+    to_builtins,
+)
 from transship_registry.digest import Digest
-from transship_registry.errors import InvalidReferenceError
-from transship_registry.regular import open_input
+from transship_registry.errors import DocumentError, InvalidReferenceError
+from transship_registry.limits import OWN_VALUES_LIMIT, PLAN_LIMIT
+from transship_registry.regular import read_input
 
 _OUTSIDE: Final = ("created_at", "digest", "signatures")
 
@@ -33,7 +37,7 @@ class PlanFile:
 
 def plan_digest(plan: Plan) -> Digest:
     """Return the digest of a plan: of its canonical JSON."""
-    return Digest.of(rfc8785.dumps(to_builtins(plan)))
+    return Digest.of(encode_canonically(to_builtins(plan)))
 
 
 def save(plan: Plan, *, created_at: str) -> PlanFile:
@@ -42,17 +46,21 @@ def save(plan: Plan, *, created_at: str) -> PlanFile:
 
 
 def encode(saved: PlanFile) -> bytes:
-    """Return the bytes of the plan file: canonical JSON and a line end."""
+    """Return the bytes of the plan file: canonical JSON and a line end; raises `PlanError` for more than is read."""
     outside: dict[str, Any] = {"created_at": saved.created_at, "digest": str(saved.digest), "signatures": []}
     document: dict[str, Any] = {**to_builtins(saved.plan), **outside}
-    return rfc8785.dumps(document) + b"\n"
+    data = encode_canonically(document) + b"\n"
+    if len(data) > PLAN_LIMIT:
+        raise PlanError(
+            f"the plan has {len(data)} bytes, more than the {PLAN_LIMIT} allowed; plan fewer entries at once"
+        )
+    return data
 
 
 def read(path: Path) -> PlanFile:
     """Read and verify a plan file; raises `PlanError`, or `TamperedPlanError` when its digest does not match."""
     try:
-        with open_input(path) as file:
-            data = file.read()
+        data = read_input(path, PLAN_LIMIT)
     except OSError as error:
         raise PlanError(f"{path}: cannot read the plan file: {error.strerror}") from error
     return decode(data, str(path))
@@ -65,21 +73,22 @@ def decode(data: bytes, name: str) -> PlanFile:
     digest = _verify(document, outside["digest"], name)
     try:
         plan = from_builtins(document, Plan)
-    except (msgspec.ValidationError, InvalidReferenceError) as error:
+    except DocumentError as error:
         raise PlanError(f"{name}: this is no plan that transship can read: {error}") from error
     _check_targets(plan, name)
-    return PlanFile(plan, digest, str(outside["created_at"] or ""))
+    created = outside["created_at"]
+    return PlanFile(plan, digest, created if isinstance(created, str) else "")
 
 
 def _parse(data: bytes, name: str) -> dict[str, Any]:
     try:
-        document = json.loads(data, object_pairs_hook=_members)
-    except _RepeatedMemberError as error:
+        document = decode_distinct(data, values=OWN_VALUES_LIMIT)
+    except RepeatedMemberError as error:
         raise TamperedPlanError(
-            f"{name}: the member {error.member!r} is there twice, so readers may disagree about what was approved; "
+            f"{name}: {error}, so readers may disagree about what was approved; "
             f"nothing was contacted; make a new plan with `transship plan -o {name}`"
         ) from error
-    except ValueError as error:
+    except DocumentError as error:
         raise PlanError(f"{name}: this is no plan file: not JSON ({error})") from error
     if not isinstance(document, dict) or "format_version" not in document:
         raise PlanError(f"{name}: this is no plan file: expected an object with format_version, digest and changes")
@@ -87,26 +96,10 @@ def _parse(data: bytes, name: str) -> dict[str, Any]:
     version = members["format_version"]
     if version != FORMAT_VERSION:
         raise PlanError(
-            f"{name}: plan format {version!r} is not supported, expected {FORMAT_VERSION}; "
+            f"{name}: plan format {brief(version)} is not supported, expected {FORMAT_VERSION}; "
             "apply it with the version of transship that made it, or plan again"
         )
     return members
-
-
-class _RepeatedMemberError(ValueError):
-    """An object of a JSON text that has a member twice."""
-
-    def __init__(self, member: str) -> None:
-        super().__init__(member)
-        self.member = member
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        counts = Counter(member for member, _ in pairs)
-        raise _RepeatedMemberError(next(member for member, count in counts.items() if count > 1))
-    return found
 
 
 def _check_targets(plan: Plan, name: str) -> None:
@@ -122,12 +115,21 @@ def _check_targets(plan: Plan, name: str) -> None:
 
 def _verify(document: dict[str, Any], claimed: object, name: str) -> Digest:
     try:
-        actual = Digest.of(rfc8785.dumps(document))
-    except rfc8785.CanonicalizationError as error:
+        actual = Digest.of(encode_canonically(document))
+    except DocumentError as error:
         raise PlanError(f"{name}: this is no plan that transship can read: {error}") from error
     if claimed != str(actual):
         raise TamperedPlanError(
             f"{name}: the plan was changed after it was made: its contents hash to {actual}, but it carries "
-            f"{claimed or 'no digest'}; nothing was contacted; make a new plan with `transship plan -o {name}`"
+            f"{_shown(claimed) if claimed else 'no digest'}; nothing was contacted; "
+            f"make a new plan with `transship plan -o {name}`"
         )
     return actual
+
+
+def _shown(claimed: object) -> str:
+    """Return what stands where the digest should be, for people."""
+    try:
+        return str(Digest.parse(claimed)) if isinstance(claimed, str) else brief(claimed)
+    except InvalidReferenceError:
+        return brief(claimed)

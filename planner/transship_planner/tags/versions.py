@@ -43,6 +43,7 @@ _TEXT_THEN_NUMBER = re.compile(r"([^0-9]*)([0-9]*)")
 _PRERELEASE_PART = re.compile(rf"(?:(?:{'|'.join(PRERELEASE_WORDS)})[0-9]*|m[0-9]+)(?:[._].*)?", re.IGNORECASE)
 _NUMBERS = re.compile(r"[0-9.]+")
 _ORDERED_PARTS = 4
+_READABLE_DIGITS = 640  # what sys.set_int_max_str_digits leaves in any case
 # The suffixes of a repository's tags are few, and each stands on thousands of tags.
 _SUFFIXES = 4096
 _NO_DATE = datetime.min.replace(tzinfo=UTC)
@@ -128,7 +129,12 @@ def split_suffix(suffix: str) -> tuple[str, str]:
 
 def natural_key(text: str) -> NaturalKey:
     """Return a sort key that compares numbers in a text by value: `alpine3.9` before `alpine3.21`."""
-    return tuple(int(run) if place % 2 else run for place, run in enumerate(_RUNS.split(text)))
+    return tuple(_number(run) if place % 2 else run for place, run in enumerate(_RUNS.split(text)))
+
+
+def _number(digits: str) -> int:
+    """Read a number; of those that Python does not read, since that takes time, the longer one is the larger."""
+    return int(digits) if len(digits) <= _READABLE_DIGITS else 10 ** len(digits)
 
 
 def is_ordered(version: Version | None) -> bool:
@@ -196,4 +202,4 @@ def _prerelease_key(prerelease: str) -> PrereleaseKey:
 def _identifier_key(identifier: str) -> tuple[tuple[str, int], ...]:
     """Return the runs of text and number of an identifier; -1 stands for no number, which is less than any."""
     runs = _TEXT_THEN_NUMBER.findall(identifier)
-    return tuple((text, int(number) if number else -1) for text, number in runs if text or number)
+    return tuple((text, _number(number) if number else -1) for text, number in runs if text or number)

@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from transship_registry.api import listing
-from transship_registry.codec import read_as
+from transship_registry.codec import decode_json, read_as
 from transship_registry.digest import Digest
-from transship_registry.errors import InvalidReferenceError
+from transship_registry.errors import DocumentError, InvalidReferenceError
 from transship_registry.http.exchange import Answer
 from transship_registry.http.header_numbers import read_number
 from transship_registry.http.host import Host
@@ -62,8 +62,8 @@ class _Known:
         names = listing.read_tags(answer, self.strange)
         if b'"manifest"' in answer.body:
             try:
-                page = msgspec.json.decode(answer.body, type=_Page)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                page = decode_json(answer.body, _Page)
+            except DocumentError as error:
                 self._miss(answer, f"the manifest map cannot be read: {error}")
             else:
                 self._keep(answer, page.manifest or {})

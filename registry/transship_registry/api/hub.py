@@ -13,15 +13,15 @@ from typing import Final
 import httpx
 import msgspec
 
-from transship_registry.api.listing import NAMES_LIMIT, PAGE_LIMIT
-from transship_registry.codec import read_as
+from transship_registry.codec import decode_json, read_as
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, InvalidReferenceError, RegistryError
+from transship_registry.errors import ContentError, DocumentError, InvalidReferenceError, RegistryError
 from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.host import Host
 from transship_registry.http.origins import ForbiddenURLError, follow_within
 from transship_registry.http.retry import THROTTLED
 from transship_registry.inventory import Inventory, InventorySource, TagFact
+from transship_registry.limits import HUB_LIST_LIMIT, NAMES_LIMIT, PAGE_LIMIT
 from transship_registry.platform import Platform
 from transship_registry.reference import Repository, is_tag
 from transship_registry.sizes import LARGEST
@@ -76,10 +76,12 @@ async def list_tags(hub: Host, api: str, repository: Repository) -> Inventory:
     facts: dict[str, TagFact] = {}
     strange: set[bytes] = set()
     visited: set[str] = set()
+    size = 0
     following: Call | None = call
     while following is not None:
         visited.add(str(following.url))
         answer = await hub.exchange.fetch(following)
+        size += len(answer.body)
         page = _read(answer)
         for entry in page.results:
             fact = _fact(entry)
@@ -91,7 +93,7 @@ async def list_tags(hub: Host, api: str, repository: Repository) -> Inventory:
             raise _broken(answer, f"{len(facts) + len(strange)} tags came, where {page.count} are counted")
         if strange and not facts:
             raise _broken(answer, f"nothing on the page is a tag: {show(next(iter(strange)))}")
-        following = _following(answer, page.next, visited)
+        following = _following(answer, page.next, visited, size)
     return Inventory(tags=tuple(facts.values()), source=InventorySource.HUB)
 
 
@@ -126,11 +128,9 @@ class _Page(msgspec.Struct, frozen=True):
 
 def _read(answer: Answer) -> _Page:
     try:
-        return msgspec.json.decode(answer.body, type=_Page)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode_json(answer.body, _Page)
+    except DocumentError as error:
         raise _broken(answer, f"the answer is no page of tags: {error}") from None
-    except RecursionError:
-        raise _broken(answer, "the answer is no page of tags: JSON is nested too deeply") from None
 
 
 def _fact(entry: msgspec.Raw) -> TagFact | None:
@@ -184,7 +184,7 @@ def _moment(text: str | None) -> datetime | None:
         return None
 
 
-def _following(answer: Answer, target: str | None, visited: set[str]) -> Call | None:
+def _following(answer: Answer, target: str | None, visited: set[str], size: int) -> Call | None:
     """Return the call for the next page, None at the end; raises `RegistryError` for a URL that leads nowhere."""
     if not target:
         return None
@@ -196,6 +196,8 @@ def _following(answer: Answer, target: str | None, visited: set[str]) -> Call | 
         raise _broken(answer, "the next page is one that was read already")
     if len(visited) >= PAGES_LIMIT:
         raise _broken(answer, f"the list goes on after {len(visited)} pages")
+    if size >= HUB_LIST_LIMIT:
+        raise _broken(answer, f"the list goes on after {size} bytes, {HUB_LIST_LIMIT} are allowed")
     return replace(answer.call, url=url)
 
 

@@ -1,28 +1,24 @@
 """Tag lists and the catalogue, page after page until something is wrong (distribution-spec § Listing Tags)."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+import httpx
 import msgspec
 
 from transship_registry.api.links import MalformedLinkError, next_target
-from transship_registry.errors import ContentError, RegistryError
+from transship_registry.codec import decode_json, decode_list, read_as
+from transship_registry.errors import ContentError, DocumentError, RegistryError
 from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.host import Host
 from transship_registry.http.origins import ForbiddenURLError, follow_within
+from transship_registry.limits import LIST_LIMIT, NAME_LIMIT, NAMES_LIMIT, PAGE_LIMIT, PAGES_LIMIT
 from transship_registry.login.scopes import catalog, pull
 from transship_registry.ports import TagList
 from transship_registry.reference import Repository, is_repository_path, is_tag
 from transship_registry.strange_names import StrangeNames
 
-PAGE_LIMIT: Final = 32 * 1024 * 1024
-"""Bytes of one page; some registries do not page at all (https://github.com/google/go-containerregistry/issues/897)."""
-
-PAGES_LIMIT: Final = 20_000
-NAMES_LIMIT: Final = 2_000_000
-
-_TEXT: Final = msgspec.json.Decoder(str)
 _NO_CONTROLS: Final = bytes(byte if byte >= 0x20 or byte in b"\t\n\r" else ord("?") for byte in range(256))
 """JSON has no bare control characters; where a registry writes one into a name, it is one that `?` spoils as well."""
 
@@ -85,11 +81,10 @@ async def collect(host: Host, call: Call, read: Callable[[Answer], tuple[str, ..
     """
     answer = await host.exchange.fetch(call)
     names = dict.fromkeys(read(answer))
-    visited = {str(call.url)}
+    pages = Pages(LIST_LIMIT)
     try:
-        while (following := next_call(answer, visited, len(names))) is not None:
+        while (following := pages.next_call(answer, len(names))) is not None:
             answer = await host.exchange.fetch(following)
-            visited.add(str(following.url))
             names.update(dict.fromkeys(read(answer)))
     except (RegistryError, ContentError) as error:
         return TagList(tuple(names), complete=False, problem=str(error), warnings=strange.warnings)
@@ -115,39 +110,53 @@ def _names(answer: Answer, member: str, is_name: Callable[[str], bool], strange:
 def _entries(answer: Answer, member: str) -> Iterator[str | bytes]:
     """Yield the entries of a page's list: texts, and the JSON of what is none."""
     try:
-        page = msgspec.json.decode(answer.body.translate(_NO_CONTROLS), type=dict[str, msgspec.Raw])
-        listed = msgspec.json.decode(page.get(member, b"null"), type=tuple[msgspec.Raw, ...] | None) or ()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        problem = f"the answer is no list of {member}: {_reason(error)}"
+        page = decode_json(answer.body.translate(_NO_CONTROLS), dict[str, msgspec.Raw])
+        listed = decode_list(page.get(member))
+    except DocumentError as error:
+        problem = f"the answer is no list of {member}: {error}"
         raise RegistryError(answer.call.attempted, answer.call.reference, problem, status=answer.status) from None
     for raw in listed:
-        try:
-            yield _TEXT.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            yield bytes(raw)
+        text = read_as(raw, str) if memoryview(raw).nbytes <= NAME_LIMIT else None
+        yield bytes(memoryview(raw)[:NAME_LIMIT]) if text is None else text
 
 
-def _reason(error: Exception) -> str:
-    return "JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
+@dataclass(eq=False, slots=True)
+class Pages:
+    """The pages of one list that were read: their URLs, and their bytes, of which there may be `limit`."""
+
+    limit: int
+    visited: set[str] = field(default_factory=set[str])
+    size: int = 0
+
+    def next_call(self, answer: Answer, known: int) -> Call | None:
+        """Return the call for the page after `answer`, None at the end; `known` is how many names were found so far.
+
+        Raises `RegistryError` for a link that leads nowhere, and for a list that has no end.
+        """
+        call = answer.call
+        self.visited.add(str(call.url))
+        self.size += len(answer.body)
+        url = _next_url(answer)
+        if url is None:
+            return None
+        if str(url) in self.visited:
+            raise _broken_off(call, "the link to the next page leads back to a page that was read already")
+        if len(self.visited) >= PAGES_LIMIT or known > NAMES_LIMIT:
+            raise _broken_off(call, f"the list goes on after {len(self.visited)} pages with {known} names")
+        if self.size >= self.limit:
+            raise _broken_off(call, f"the list goes on after {self.size} bytes, {self.limit} are allowed")
+        return replace(call, url=url)
 
 
-def next_call(answer: Answer, visited: set[str], known: int) -> Call | None:
-    """Return the call for the next page, None at the end; raises `RegistryError` for a link that leads nowhere."""
+def _next_url(answer: Answer) -> httpx.URL | None:
     call = answer.call
     try:
         target = next_target(answer.headers.get_list("link"))
-        if target is None:
-            return None
-        url = follow_within(call.url, answer.url, target)
+        return None if target is None else follow_within(call.url, answer.url, target)
     except MalformedLinkError as error:
         raise _broken_off(call, str(error)) from None
     except ForbiddenURLError as error:
         raise _broken_off(call, f"the link to the next page is not followed: {error}") from None
-    if str(url) in visited:
-        raise _broken_off(call, "the link to the next page leads back to a page that was read already")
-    if len(visited) >= PAGES_LIMIT or known > NAMES_LIMIT:
-        raise _broken_off(call, f"the list goes on after {len(visited)} pages with {known} names")
-    return replace(call, url=url)
 
 
 def _broken_off(call: Call, problem: str) -> RegistryError:

@@ -1,7 +1,6 @@
 """Manifests at a registry: head, get and put (distribution-spec § Pull, § Push)."""
 
 from collections.abc import Collection
-from typing import Final
 
 import httpx
 
@@ -20,13 +19,11 @@ from transship_registry.http.header_numbers import read_number
 from transship_registry.http.host import Host
 from transship_registry.http.rate_limits import read_pull_quota
 from transship_registry.http.refusals import Refusal
+from transship_registry.limits import MANIFEST_LIMIT, PUSH_LIMIT
 from transship_registry.login.scopes import pull, push
-from transship_registry.manifest import MANIFEST_LIMIT, Descriptor, Manifest
+from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import ACCEPT, ManifestKind, essence, manifest_kind
 from transship_registry.reference import Reference
-
-PUSH_LIMIT: Final = 4 * 1024 * 1024
-"""Bytes of the largest manifest that is sent; the spec asks registries for no more (§ Pushing Manifests)."""
 
 _ACCEPT = {"Accept": ACCEPT}
 _HEAD_REFUSED = frozenset({405, 501})

@@ -9,13 +9,14 @@ from weakref import WeakValueDictionary
 import httpx
 import msgspec
 
-from transship_registry.api.listing import PAGE_LIMIT, next_call
+from transship_registry.api.listing import Pages
 from transship_registry.api.referrers_tag import ListTag
 from transship_registry.codec import decode_json
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, RegistryError, UnsupportedError
+from transship_registry.errors import ContentError, DocumentError, RegistryError, UnsupportedError
 from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.host import Host
+from transship_registry.limits import REFERRERS_LIMIT
 from transship_registry.login.scopes import pull
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import OCI_INDEX, essence
@@ -115,7 +116,7 @@ def _api_call(host: Host, repository: Repository, digest: Digest, artifact_type:
         query={"artifactType": artifact_type} if artifact_type else None,
         headers={"Accept": OCI_INDEX},
         ok=_OK | _NO_API,
-        limit=PAGE_LIMIT,
+        limit=REFERRERS_LIMIT,
     )
 
 
@@ -135,7 +136,7 @@ def _read_page(answer: Answer, artifact_type: str) -> tuple[Descriptor, ...]:
     """Read a page, and apply the filter if the registry has not."""
     try:
         listed = decode_json(answer.body, _Page).manifests or ()
-    except (msgspec.DecodeError, ValueError) as error:
+    except DocumentError as error:
         problem = f"the answer is no OCI index: {error}"
         raise RegistryError(answer.call.attempted, answer.call.reference, problem, status=answer.status) from None
     applied = answer.headers.get_list("oci-filters-applied", split_commas=True)
@@ -147,11 +148,10 @@ def _read_page(answer: Answer, artifact_type: str) -> tuple[Descriptor, ...]:
 async def _collect(host: Host, answer: Answer, page: tuple[Descriptor, ...], artifact_type: str) -> ReferrerList:
     """Walk the pages that follow the first one."""
     found = _once(page)
-    visited = {str(answer.call.url)}
+    pages = Pages(REFERRERS_LIMIT)
     try:
-        while (following := next_call(answer, visited, len(found))) is not None:
+        while (following := pages.next_call(answer, len(found))) is not None:
             answer = await host.exchange.fetch(replace(following, ok=_OK))
-            visited.add(str(following.url))
             found = _once((*found.values(), *_read_page(answer, artifact_type)))
     except (RegistryError, ContentError) as error:
         return ReferrerList(tuple(found.values()), complete=False, problem=str(error))

@@ -13,9 +13,7 @@ from transship_registry.errors import ContentError, NotFoundError, RegistryError
 from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.host import Host
 from transship_registry.http.origins import printable
-
-ANSWER_LIMIT: Final = 1024 * 1024
-"""Bytes of an answer that are read; the longest are some 50 kB."""
+from transship_registry.limits import EOL_ANSWER_LIMIT
 
 TRIES: Final = 3
 """A plan can do with older data, so an API that fails is not waited for as long as a registry."""
@@ -41,7 +39,7 @@ async def get_cycles(host: Host, api: str, product: str) -> bytes:
         reference=f"of {product} at {printable(url)}",
         path="",
         scopes=frozenset(),
-        limit=ANSWER_LIMIT,
+        limit=EOL_ANSWER_LIMIT,
         tries=TRIES,
     )
     answer = await _fetch(host, call, product, api)

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from transship_registry.endoflife.asking import ANSWER_LIMIT, cycles_url
+from transship_registry.endoflife.asking import cycles_url
 from transship_registry.endoflife.cycles import Cycle, ProductCycles, decode_cycles
 from transship_registry.errors import RegistryError
+from transship_registry.limits import EOL_ANSWER_LIMIT
 from transship_registry.regular import open_regular
 from transship_registry.temporary import find_leftovers, temporary_name
 
@@ -80,7 +81,7 @@ class _Kept:
 def _read(path: Path) -> _Kept | None:
     try:
         with open_regular(path) as file:
-            return _Kept(decode_cycles(file.read(ANSWER_LIMIT)), os.fstat(file.fileno()).st_mtime)
+            return _Kept(decode_cycles(file.read(EOL_ANSWER_LIMIT)), os.fstat(file.fileno()).st_mtime)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

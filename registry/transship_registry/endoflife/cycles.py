@@ -5,6 +5,9 @@ from datetime import date
 
 import msgspec
 
+from transship_registry.codec import decode_json
+from transship_registry.errors import DocumentError
+
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
@@ -38,11 +41,11 @@ class _Cycle(msgspec.Struct, frozen=True):
 
 
 def decode_cycles(body: bytes) -> tuple[Cycle, ...]:
-    """Read an answer of the API; raises `ValueError` that says what is wrong with it."""
+    """Read an answer of the API; raises `DocumentError` that says what is wrong with it."""
     try:
-        found = msgspec.json.decode(body, type=tuple[_Cycle, ...])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"the answer is no list of cycles: {error}") from None
+        found = decode_json(body, tuple[_Cycle, ...])
+    except DocumentError as error:
+        raise DocumentError(f"the answer is no list of cycles: {error}") from None
     return tuple(Cycle(str(one.cycle), one.eol or False, _text(one.latest), _text(one.latest_date)) for one in found)
 
 

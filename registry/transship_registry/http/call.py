@@ -13,9 +13,10 @@ from transship_registry.http.diagnosis import Diagnosis
 from transship_registry.http.header_numbers import read_number
 from transship_registry.http.limiter import HostLimiter, Slot
 from transship_registry.http.rate_limits import read_retry_after
-from transship_registry.http.refusals import REFUSAL_LIMIT, Refusal, come_back, read_refusal, refused
+from transship_registry.http.refusals import Refusal, come_back, read_refusal, refused
 from transship_registry.http.retry import Failure
 from transship_registry.http.wire.reach import ANYWHERE, PLACE, Place, Reach, place_of_name
+from transship_registry.limits import REFUSAL_LIMIT
 from transship_registry.login.logins import Visit
 from transship_registry.login.scopes import Scope
 

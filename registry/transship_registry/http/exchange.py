@@ -21,7 +21,7 @@ from transship_registry.http.retry import LONGEST_WAIT_S, THROTTLED, TOTAL_S, Fa
 from transship_registry.http.sender import REDIRECT_LIMIT, Sender, broken_off
 from transship_registry.http.timing import Timing
 from transship_registry.http.wire.reach import ANYWHERE, Place, Reach, reach_from
-from transship_registry.login.auth import TOKEN_BODY_LIMIT
+from transship_registry.limits import TOKEN_BODY_LIMIT
 from transship_registry.login.logins import Login, Logins, Send, Visit
 
 __all__ = ["REDIRECT_LIMIT", "Answer", "Call", "Exchange", "Held"]
@@ -248,7 +248,7 @@ class Exchange:
 
     async def _ask_for_token(self, call: Call, request: httpx.Request) -> httpx.Response:
         held = await self._sender.send_for_token(call, request)
-        answer = await self._sender.unload(call, held, TOKEN_BODY_LIMIT)
+        answer = await self._sender.unload(call, held, TOKEN_BODY_LIMIT + 1)  # one more tells a larger one
         self._keep_pace(answer)
         if is_transient(Failure(answer.status_code)):
             raise self._refused(call, answer, None)

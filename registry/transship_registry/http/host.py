@@ -11,7 +11,8 @@ from transship_registry.digest import Digest
 from transship_registry.hosts import HostSettings
 from transship_registry.http.counters import Counters
 from transship_registry.http.exchange import Call, Exchange
-from transship_registry.http.refusals import REFUSAL_LIMIT, Refusal
+from transship_registry.http.refusals import Refusal
+from transship_registry.limits import REFUSAL_LIMIT
 from transship_registry.login.scopes import Scope
 from transship_registry.manifest import Descriptor
 from transship_registry.reference import Repository

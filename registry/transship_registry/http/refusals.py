@@ -7,22 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final, cast
-
-import msgspec
+from typing import cast
 
 from transship_registry.causes import find_cause
+from transship_registry.codec import decode_json, encode_json
 from transship_registry.digest import Digest
 from transship_registry.errors import (
     AuthenticationError,
+    DocumentError,
     InvalidReferenceError,
     NotFoundError,
     RateLimitedError,
     RegistryError,
 )
-
-REFUSAL_LIMIT: Final = 64 * 1024
-"""Bytes of a refusal's body that are read."""
 
 _LINE_LIMIT = 300
 _URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*")
@@ -117,9 +114,13 @@ def come_back(asked_s: float | None, wall: float) -> str:
 
 def _read_json(status: int, text: str) -> Refusal | None:
     try:
-        document = msgspec.json.decode(text, type=dict[str, object])
-    except (ValueError, RecursionError):
+        document = decode_json(text.encode(), dict[str, object])
+        return _of_document(status, document)
+    except (DocumentError, RecursionError):  # to show what is nested as deeply as can be read takes deeper calls
         return None
+
+
+def _of_document(status: int, document: Mapping[str, object]) -> Refusal:
     items = _objects(document.get("errors"))
     if not items:
         items = [{"message": document.get("message") or document.get("error") or ""}]
@@ -149,7 +150,7 @@ def _storage_reason(detail: object) -> str:
 
 
 def _digests(items: Iterable[Mapping[str, object]]) -> Iterable[Digest]:
-    for text in dict.fromkeys(_DIGEST.findall(msgspec.json.encode(list(items)).decode())):
+    for text in dict.fromkeys(_DIGEST.findall(encode_json(list(items)).decode())):
         try:
             yield Digest.parse(text)
         except InvalidReferenceError:

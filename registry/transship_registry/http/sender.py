@@ -1,6 +1,7 @@
 """One attempt of a request: its turn and slot, the redirects it follows, and what an address that is silent means."""
 
 import logging
+import zlib
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -15,16 +16,20 @@ from transship_registry.http.counters import Counters
 from transship_registry.http.diagnosis import broken, complains_of_plain_http, diagnose, speaks_tls
 from transship_registry.http.limiter import HostLimiter, Slot, within_upload
 from transship_registry.http.origins import ForbiddenURLError, follow, network_address, origin, printable, same_origin
-from transship_registry.http.refusals import REFUSAL_LIMIT
 from transship_registry.http.retry import Failure
 from transship_registry.http.timing import Timing
 from transship_registry.http.wire.exchange import NotHTTPError
 from transship_registry.http.wire.pace import ANY_LENGTH
 from transship_registry.http.wire.reach import REACH, ForbiddenPlaceError, Place, Reach, place_of_name, reach_from
+from transship_registry.limits import REFUSAL_LIMIT
 
 REDIRECT_LIMIT: Final = 10
 LASTING: Final = Failure(lasting=True)
 _REDIRECTED: Final = "HTTP {}, a redirect that is not followed"
+_COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_FORMS: Final = (32 | zlib.MAX_WBITS, -zlib.MAX_WBITS)
+"""gzip and zlib, told by their first bytes; the naked stream that some send as `deflate`."""
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _log = logging.getLogger(__name__)
 
@@ -81,7 +86,7 @@ class Sender:
             raise broken_off(call, held.response.request.url, error) from error
         finally:
             await held.release()
-        return _loaded(held.response, body)
+        return _loaded(held.response, body, limit)
 
     def is_own(self, url: httpx.URL) -> bool:
         """Whether a URL is the host's own, so that it may be sent credentials and its challenges are answered."""
@@ -282,11 +287,17 @@ def _redirect_target(call: Call, response: httpx.Response) -> httpx.URL | None:
         raise RefusedError(LASTING, problem) from None
 
 
-def _loaded(response: httpx.Response, body: bytes) -> httpx.Response:
-    """Return the response with its body; one that was compressed unasked is decompressed if that works."""
-    status, headers, request = response.status_code, response.headers, response.request
-    try:
-        return httpx.Response(status, headers=headers, content=body, request=request)
-    except httpx.DecodingError:
-        plain = [(name, value) for name, value in headers.raw if name.lower() != b"content-encoding"]
-        return httpx.Response(status, headers=plain, content=body, request=request)
+def _loaded(response: httpx.Response, body: bytes, limit: int) -> httpx.Response:
+    """Return the response with its body; of one that was compressed unasked as much as `limit` bytes make it."""
+    kind = response.headers.get("content-encoding", "").strip().lower()
+    plain = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
+    content = _decompressed(body, limit) if kind in _COMPRESSED else body
+    return httpx.Response(response.status_code, headers=plain, content=content, request=response.request)
+
+
+def _decompressed(body: bytes, limit: int) -> bytes:
+    """Decompress what a few bytes may make gigabytes of; what is not compressed after all stays as it is."""
+    for form in _FORMS:
+        with suppress(zlib.error):
+            return zlib.decompressobj(form).decompress(body, limit)
+    return body

@@ -12,7 +12,8 @@ from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.folder import Folder
 from transship_registry.layout.index import LayoutIndex
 from transship_registry.layout.walk import walk
-from transship_registry.manifest import MANIFEST_LIMIT, Manifest
+from transship_registry.limits import MANIFEST_LIMIT
+from transship_registry.manifest import Manifest
 from transship_registry.regular import open_regular
 
 
@@ -139,7 +140,7 @@ def _referrer(folder: Folder, file: _File) -> Manifest | None:
     if file.size > MANIFEST_LIMIT:
         return None
     with disk_errors("collect garbage", folder.name, file.path), open_regular(file.path) as opened:
-        if opened.read(1) != b"{" or b'"subject"' not in opened.read():
+        if opened.read(1) != b"{" or b'"subject"' not in opened.read(MANIFEST_LIMIT):
             return None
     try:
         found = folder.load_manifest(file.digest, "")

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Final
 
 from transship_registry.errors import LayoutError
-from transship_registry.regular import NotRegularError
+from transship_registry.regular import NotRegularError, TooLargeError
 
 _FULL: Final = "free space on its file system and run again; what was stored before is intact"
 _DENIED: Final = "give user {uid} the right to do so, or choose another folder"
 _NO_LOCKS: Final = "choose a folder on a file system that can lock files (flock)"
 _IN_THE_WAY: Final = "move it away: a file belongs there"
+_TOO_LARGE: Final = "no layout has such a file; repair it, or name another folder"
 _FILES: Final = "raise the limit of open files (ulimit -n)"
 _ADVICE: Final = {
     errno.ENOSPC: _FULL,
@@ -36,6 +37,8 @@ def disk_errors(attempted: str, reference: object, path: str) -> Generator[None,
         yield
     except OSError as error:
         named = error.filename if isinstance(error.filename, str) else path
+        if isinstance(error, TooLargeError):
+            raise LayoutError(attempted, str(reference), f"{named}: {error.strerror}", advice=_TOO_LARGE) from error
         if isinstance(error, NotRegularError):
             raise LayoutError(attempted, str(reference), f"{named}: {error.strerror}", advice=_IN_THE_WAY) from error
         symbol = errno.errorcode.get(error.errno or 0, "unknown error")

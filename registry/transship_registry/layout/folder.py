@@ -8,15 +8,17 @@ from typing import Final, Self
 
 import msgspec
 
+from transship_registry.codec import brief, decode_json, encode_json
 from transship_registry.digest import Digest
-from transship_registry.errors import ContentError, LayoutError
+from transship_registry.errors import ContentError, DocumentError, LayoutError
 from transship_registry.layout.disk import disk_errors
 from transship_registry.layout.index import LayoutIndex
 from transship_registry.layout.marks import Mark
 from transship_registry.layout.pending import OWN_PREFIX, sync_folder, write_whole
-from transship_registry.manifest import MANIFEST_LIMIT, Descriptor, Manifest
+from transship_registry.limits import LAYOUT_INDEX_LIMIT, LAYOUT_VERSION_LIMIT, MANIFEST_LIMIT
+from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.reference import LAYOUT_SCHEME, Repository
-from transship_registry.regular import open_regular
+from transship_registry.regular import open_regular, read_regular
 
 VERSION: Final = "1.0.0"
 
@@ -154,20 +156,20 @@ class Folder:
         A process killed on the way leaves what `read_index` takes for no layout yet.
         """
         with disk_errors("create layout", self.name, self.path):
-            write_whole(self.version_file, msgspec.json.encode({"imageLayoutVersion": VERSION}))
+            write_whole(self.version_file, encode_json({"imageLayoutVersion": VERSION}))
             os.makedirs(self.blobs, exist_ok=True)
             write_whole(self.index_file, LayoutIndex.empty().encode())
             sync_folder(self.path)
 
     def _read_index(self) -> LayoutIndex | None:
-        version_json = self._read(self.version_file)
+        version_json = self._read(self.version_file, LAYOUT_VERSION_LIMIT)
         if version_json is None:
             names = self._names()
             if names:
                 raise self._no_layout(f"the folder holds {names[0]!r}, but no oci-layout file")
             return None
         self._check_version(version_json)
-        index_json = self._read(self.index_file)
+        index_json = self._read(self.index_file, LAYOUT_INDEX_LIMIT)
         if index_json is None:
             blob = next(self._any_blob(), None)
             if blob:
@@ -175,22 +177,21 @@ class Folder:
             return None
         try:
             return LayoutIndex.parse(index_json)
-        except msgspec.DecodeError as error:
+        except DocumentError as error:
             raise self._no_layout(f"index.json cannot be read: {error}") from error
 
     def _check_version(self, data: bytes) -> None:
         try:
-            version = msgspec.json.decode(data, type=_VersionFile).image_layout_version
-        except msgspec.DecodeError as error:
+            version = decode_json(data, _VersionFile).image_layout_version
+        except DocumentError as error:
             raise self._no_layout(f"oci-layout cannot be read: {error}") from error
         if version != VERSION:
-            raise self._no_layout(f"oci-layout says version {version!r}, expected {VERSION!r}")
+            raise self._no_layout(f"oci-layout says version {brief(version)}, expected {VERSION!r}")
 
-    def _read(self, path: str) -> bytes | None:
+    def _read(self, path: str, limit: int) -> bytes | None:
         with disk_errors("read layout", self.name, path):
             try:
-                with open_regular(path) as file:
-                    return file.read()
+                return read_regular(path, limit)
             except FileNotFoundError:
                 return None
 

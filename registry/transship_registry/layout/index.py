@@ -11,17 +11,14 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from transship_registry.codec import read_as
+from transship_registry.codec import brief, decode_json, decode_list, encode_json, read_as
+from transship_registry.errors import DocumentError
 from transship_registry.layout.names import REF_NAME, EntryName, fitting, is_digest_tag, is_strange, read_name
 from transship_registry.manifest import Descriptor
 from transship_registry.mediatypes import OCI_INDEX
-from transship_registry.sizes import Size
+from transship_registry.sizes import LARGEST
 
 _CONTENT_ANNOTATIONS: Final = "org.opencontainers.image."
-_ENTRIES: Final[msgspec.json.Decoder[tuple[msgspec.Raw, ...] | None]] = msgspec.json.Decoder(
-    tuple[msgspec.Raw, ...] | None
-)
-_BYTES: Final[msgspec.json.Decoder[int]] = msgspec.json.Decoder(Size)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", dict=True):
@@ -50,10 +47,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", dict=True
     @property
     def bytes_stated(self) -> int | None:
         """Its size; None when what stands there is none."""
-        try:
-            return _BYTES.decode(self.size)
-        except msgspec.DecodeError:
-            return None
+        size = read_as(self.size, int)
+        return size if size is not None and 0 <= size <= LARGEST else None
 
 
 Entries: TypeAlias = tuple[tuple[Entry, msgspec.Raw], ...]
@@ -79,17 +74,15 @@ class LayoutIndex:
 
     @classmethod
     def parse(cls, data: bytes) -> "LayoutIndex":
-        """Read the document; raises `msgspec.DecodeError` when it is no image index."""
-        members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        """Read the document; raises `DocumentError` when it is no image index."""
+        members = decode_json(data, dict[str, msgspec.Raw])
         if "manifests" not in members:
-            raise msgspec.ValidationError("Object missing required field `manifests`")
-        version = msgspec.json.decode(members.get("schemaVersion", b"2"))
-        media_type = msgspec.json.decode(members.get("mediaType", b'""'))
-        if version != 2 or media_type not in {"", OCI_INDEX}:
-            raise msgspec.ValidationError(f"schemaVersion is {version!r}, mediaType {media_type!r}: not an OCI index")
-        # Go writes an empty list as null.
-        raws = _ENTRIES.decode(members["manifests"]) or ()
-        return cls(members, tuple((msgspec.json.decode(raw, type=Entry), raw) for raw in raws))
+            raise DocumentError("Object missing required field `manifests`")
+        version = decode_json(members.get("schemaVersion", b"2"), object)
+        media_type = decode_json(members.get("mediaType", b'""'), object)
+        if version != 2 or media_type not in ("", OCI_INDEX):
+            raise DocumentError(f"schemaVersion is {brief(version)}, mediaType {brief(media_type)}: not an OCI index")
+        return cls(members, tuple((decode_json(raw, Entry), raw) for raw in decode_list(members["manifests"])))
 
     @classmethod
     def empty(cls) -> "LayoutIndex":
@@ -98,7 +91,7 @@ class LayoutIndex:
 
     def encode(self) -> bytes:
         """Return the document as JSON."""
-        return msgspec.json.encode({**self.members, "manifests": [raw for _, raw in self.entries]})
+        return encode_json({**self.members, "manifests": [raw for _, raw in self.entries]})
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -170,7 +163,7 @@ class LayoutIndex:
                 "annotations": {**annotations, REF_NAME: (old[0].ref_name if old else None) or name},
             }
         )
-        entry = msgspec.json.decode(raw, type=Entry)
+        entry = decode_json(raw, Entry)
         before = self._without(old, self.entries[:position])
         return LayoutIndex(self.members, (*before, (entry, raw), *self._without(old, self.entries[position:])))
 
@@ -233,4 +226,4 @@ class LayoutIndex:
 
 
 def _raw(value: object) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
+    return msgspec.Raw(encode_json(value))

@@ -8,20 +8,18 @@ import base64
 import re
 from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import httpx
-import msgspec
 
-from transship_registry.errors import AuthenticationError, RateLimitedError, RegistryError
+from transship_registry.codec import decode_json
+from transship_registry.errors import AuthenticationError, DocumentError, RateLimitedError, RegistryError
 from transship_registry.hosts import DOCKER_HUB_ENDPOINT, TOKEN_USER, Credential
 from transship_registry.http.origins import same_origin
+from transship_registry.limits import TOKEN_BODY_LIMIT
 from transship_registry.login.challenges import Challenge, parse_challenges
 from transship_registry.login.scopes import Scope, merge_scopes, scopes_cover
 from transship_registry.secret import Secret
-
-TOKEN_BODY_LIMIT: Final = 1024 * 1024
-"""Bytes of the largest answer of a token service that is read."""
 
 _MIN_LIFETIME_S = 60.0
 _MAX_LIFETIME_S = 86400.0
@@ -435,7 +433,7 @@ class HostAuth:
             yield _Grant()
 
     def _token_request(self, offer: _Bearer, wanted: frozenset[Scope], grant: _Grant) -> httpx.Request:
-        headers = {"User-Agent": self._user_agent, "Accept": "application/json"}
+        headers = {"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
         scopes = [str(scope) for scope in sorted(wanted)]
         service = [("service", offer.service)] if offer.service else []
         if grant.refresh_token:
@@ -505,8 +503,8 @@ def _read_answer(body: bytes) -> _Answer:
     if len(body) > TOKEN_BODY_LIMIT:
         raise ValueError(f"the answer is larger than {TOKEN_BODY_LIMIT} bytes")
     try:
-        fields = msgspec.json.decode(body, type=dict[str, object])
-    except (ValueError, RecursionError) as error:
+        fields = decode_json(body, dict[str, object])
+    except DocumentError as error:
         raise ValueError(f"the answer is no JSON object: {_one_line(str(error))}") from None
     token = fields.get("token") or fields.get("access_token")
     if not isinstance(token, str):
@@ -536,8 +534,8 @@ def _error_text(response: httpx.Response) -> str:
         return f"redirect to {response.headers['Location']}, which is not followed"
     body = response.content[:TOKEN_BODY_LIMIT]
     try:
-        fields = msgspec.json.decode(body, type=dict[str, object])
-    except (ValueError, RecursionError):
+        fields = decode_json(body, dict[str, object])
+    except DocumentError:
         return body.decode("utf-8", "replace")
     entries = [fields]
     errors = fields.get("errors")

@@ -13,14 +13,21 @@ from dataclasses import dataclass
 
 import msgspec
 
-from transship_registry.errors import AuthenticationError
+from transship_registry.codec import decode_json
+from transship_registry.errors import AuthenticationError, DocumentError
 from transship_registry.hosts import TOKEN_USER, Credential, HelperSettings
+from transship_registry.limits import HELPER_LIMIT
 from transship_registry.secret import Secret
 
 _FAILURE_EXPIRES_S = 5.0
 _LINE_LIMIT = 200
+_PIECE = 8192
 _NOT_FOUND = b"credentials not found"
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+
+
+class _TooLongError(Exception):
+    """An answer that has no end."""
 
 
 class _Reply(msgspec.Struct):
@@ -87,6 +94,8 @@ class CredentialHelpers:
             code, output, errors = await self._run(helper)
         except TimeoutError:
             return _Problem(f"no answer within {self._timeout_s:g} s", f"run `{helper.program} get` by hand to see why")
+        except _TooLongError as error:
+            return _Problem(str(error), "expected JSON with Username and Secret")
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             return _Problem(f"it cannot be run: {reason}", "install the program or correct its name")
@@ -113,22 +122,54 @@ class CredentialHelpers:
         finished = False
         try:
             async with asyncio.timeout(self._timeout_s):
-                output, errors = await process.communicate(helper.host.encode())
+                output, errors = await _converse(process, helper.host.encode())
             finished = True
         finally:
             if not finished:
-                # The whole group: helpers are often scripts around the real program, which would outlive them.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                _end(process)
             code = await process.wait()
         return code, output, errors
+
+
+async def _converse(process: asyncio.subprocess.Process, question: bytes) -> tuple[bytes, bytes]:
+    """Ask, and return output and errors; one that answers without end is ended, and `_TooLongError` raised."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    # The question is shorter than a pipe is long, so that nobody has to wait until it is read.
+    process.stdin.write(question)
+    process.stdin.close()
+    errors = asyncio.create_task(_read(process.stderr, lambda: None))
+    try:
+        output = await _read(process.stdout, lambda: _end(process))
+        if len(output) > HELPER_LIMIT:
+            raise _TooLongError(f"it answers with more than {HELPER_LIMIT} bytes")
+        return output, await errors
+    finally:
+        errors.cancel()
+
+
+async def _read(stream: asyncio.StreamReader, at_excess: Callable[[], None]) -> bytes:
+    """Read to the end, for asyncio does not see a process end whose pipe is full; return a byte above the limit."""
+    received = b""
+    while piece := await stream.read(_PIECE):
+        if len(received) <= HELPER_LIMIT < len(received) + len(piece):
+            at_excess()
+        received += piece[: HELPER_LIMIT + 1 - len(received)]
+    return received
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """End the whole group: helpers are often scripts around the real program, which would outlive them."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _read_reply(output: bytes) -> Credential | _Problem | None:
     advice = "expected JSON with Username and Secret"
     try:
-        reply = msgspec.json.decode(output, type=_Reply)
-    except (ValueError, RecursionError):
+        reply = decode_json(output, _Reply)
+    except DocumentError:
         # The decoder's reason is left out, for it might quote what may be a secret.
         return _Problem("its answer cannot be read", advice)
     if not reply.secret:

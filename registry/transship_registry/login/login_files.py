@@ -9,8 +9,10 @@ from typing import Final
 
 import msgspec
 
-from transship_registry.errors import InvalidReferenceError
+from transship_registry.codec import brief, decode_json, from_builtins
+from transship_registry.errors import DocumentError, InvalidReferenceError
 from transship_registry.hosts import TOKEN_USER, Credential
+from transship_registry.limits import LOGIN_FILE_LIMIT
 from transship_registry.reference import DOCKER_HUB, check_registry
 from transship_registry.regular import open_input
 from transship_registry.secret import Secret
@@ -18,7 +20,6 @@ from transship_registry.secret import Secret
 HUB_URL: Final = "https://index.docker.io/v1/"
 """The name under which docker and its helpers keep the login of Docker Hub."""
 
-_SIZE_LIMIT = 4 * 1024 * 1024
 _HELPER_PREFIX = "docker-credential-"
 _HELPER_SUFFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
@@ -78,7 +79,7 @@ def read_login_file(path: Path, *, namespaced: bool = False, required: bool = Fa
     name = str(path)
     try:
         with open_input(path) as file:
-            data = file.read(_SIZE_LIMIT + 1)
+            data = file.read(LOGIN_FILE_LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         return _unusable(name, [f"{name} cannot be read: {error.strerror}"] if required else [])
     except OSError as error:
@@ -88,16 +89,12 @@ def read_login_file(path: Path, *, namespaced: bool = False, required: bool = Fa
 
 def parse_login_file(data: bytes, name: str, *, namespaced: bool = False) -> LoginFile:
     """Read the text of a login file; never raises. `namespaced` allows podman's names with a path."""
-    if len(data) > _SIZE_LIMIT:
-        return _unusable(name, [f"{name} is larger than {_SIZE_LIMIT} bytes and is ignored"])
+    if len(data) > LOGIN_FILE_LIMIT:
+        return _unusable(name, [f"{name} is larger than {LOGIN_FILE_LIMIT} bytes and is ignored"])
     try:
-        document = msgspec.json.decode(data, type=_Document)
-    except msgspec.MsgspecError as error:
+        document = decode_json(data, _Document)
+    except DocumentError as error:
         return _unusable(name, [f"{name} is ignored: {error}"])
-    except UnicodeDecodeError:
-        return _unusable(name, [f"{name} is ignored: it is not UTF-8"])
-    except RecursionError:
-        return _unusable(name, [f"{name} is ignored: it is nested too deeply"])
     problems: list[str] = []
     logins = _read_logins(document, name, namespaced, problems)
     helpers = _read_helpers(document, name, namespaced, problems)
@@ -116,7 +113,7 @@ def _read_logins(document: _Document, name: str, namespaced: bool, problems: lis
         if key is None:
             continue
         try:
-            credential = _read_entry(msgspec.convert(entry, _Entry))
+            credential = _read_entry(from_builtins(entry, _Entry))
         except ValueError as error:
             problems.append(f"{name}: the login for {written!r} is ignored: {error}")
             continue
@@ -164,7 +161,7 @@ def _helper_program(suffix: object, where: str, problems: list[str]) -> str:
     if not suffix:
         return ""
     if not isinstance(suffix, str) or not _HELPER_SUFFIX.fullmatch(suffix):
-        problems.append(f"{where} is ignored: {suffix!r} does not name a helper")
+        problems.append(f"{where} is ignored: {brief(suffix)} does not name a helper")
         return ""
     return _HELPER_PREFIX + suffix
 

@@ -14,8 +14,9 @@ from typing import Final
 import certifi
 
 from transship_registry.hosts import HostSettings, TlsMode
+from transship_registry.limits import PEM_LIMIT
 from transship_registry.login.pem import ClientPair, HostConfigError, PemText
-from transship_registry.regular import open_input
+from transship_registry.regular import read_input
 
 CERTS_D: Final = Path("/etc/docker/certs.d")
 """Where docker keeps the certificates of registries (docs.docker.com, engine/security/certificates)."""
@@ -140,8 +141,7 @@ def _need_both(certificate: str, key: str, has_certificate: bool, has_key: bool,
 
 def _read(path: Path, registry: str) -> PemText:
     try:
-        with open_input(path) as file:
-            return PemText(str(path), file.read())
+        return PemText(str(path), read_input(path, PEM_LIMIT))
     except OSError as error:
         raise HostConfigError(registry, str(path), f"cannot be read: {error.strerror}") from None
 

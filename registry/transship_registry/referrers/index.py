@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from transship_registry.codec import to_builtins
+from transship_registry.codec import decode_json, decode_list, encode_json, to_builtins
 from transship_registry.digest import Digest
-from transship_registry.errors import UnsupportedError
+from transship_registry.errors import ContentError, DocumentError, UnsupportedError
 from transship_registry.manifest import Descriptor, Manifest
 from transship_registry.mediatypes import OCI_INDEX
 from transship_registry.reference import Reference
@@ -69,9 +69,11 @@ def unlisted(referrers: Sequence[Descriptor], index: Manifest | None) -> tuple[D
 
 
 def with_referrers(index: Manifest | None, referrers: Sequence[Descriptor], place: Reference) -> Manifest:
-    """Return the index, or a new one, with these entries more; `place` names it in errors."""
-    members = msgspec.json.decode(index.raw if index else _EMPTY, type=dict[str, msgspec.Raw])
-    # Go writes an empty list as null.
-    entries = msgspec.json.decode(members.get("manifests", b"[]"), type=tuple[msgspec.Raw, ...] | None) or ()
-    raw = msgspec.json.encode({**members, "manifests": (*entries, *map(to_builtins, referrers))})
+    """Return the index, or a new one, with these entries more; `place` names it in errors. Raises `ContentError`."""
+    try:
+        members = decode_json(index.raw if index else _EMPTY, dict[str, msgspec.Raw])
+        entries = decode_list(members.get("manifests"))
+    except DocumentError as error:
+        raise ContentError(f"{place}: the list of referrers cannot be added to: {error}") from None
+    raw = encode_json({**members, "manifests": (*entries, *map(to_builtins, referrers))})
     return Manifest.parse(raw, OCI_INDEX, where=str(place))

@@ -8,8 +8,8 @@ import pytest
 
 from transship_planner.config import load
 from transship_planner.config.loader import read_path
-from transship_planner.config.yamltree import SIZE_LIMIT
 from transship_planner.errors import ConfigError
+from transship_registry.limits import CONFIG_LIMIT
 
 TEXT = b"sync: [{source: a, target: 'r:1/a', type: image}]\n"
 
@@ -69,8 +69,8 @@ def test_no_more_is_read_than_a_configuration_may_be_long(tmp_path: Path) -> Non
     """A huge file is not read to its end, and refused."""
     path = tmp_path / "huge.yaml"
     with path.open("wb") as file:
-        file.truncate(10 * SIZE_LIMIT)
-    assert len(read_path(str(path))) == SIZE_LIMIT + 1
+        file.truncate(10 * CONFIG_LIMIT)
+    assert len(read_path(str(path))) == CONFIG_LIMIT + 1
     with pytest.raises(ConfigError) as caught:
         load(str(path), environment={}, stdin=no_input)
     assert str(caught.value) == f"{path}:1:1: the file is larger than 16 MiB and is not read"

@@ -8,7 +8,6 @@ from transship_planner.config.problems import Problems
 from transship_planner.config.scalars import Scalar, go_text, resolve
 from transship_planner.config.yamltree import (
     DEPTH_LIMIT,
-    SIZE_LIMIT,
     VALUE_LIMIT,
     ListNode,
     MapNode,
@@ -17,6 +16,7 @@ from transship_planner.config.yamltree import (
     parse_yaml,
 )
 from transship_planner.errors import ConfigError, Finding
+from transship_registry.limits import CONFIG_LIMIT
 
 
 def parse(data: bytes) -> Node | None:
@@ -178,7 +178,7 @@ def test_tree_holds_what_is_written(data: bytes, expected: object) -> None:
             "c.yaml:2:7: character U+0007 is not allowed in YAML; write it as an escape in double quotes",
         ),
         (
-            b"#" * (SIZE_LIMIT + 1),
+            b"#" * (CONFIG_LIMIT + 1),
             "c.yaml:1:1: the file is larger than 16 MiB and is not read",
         ),
         (
@@ -216,7 +216,7 @@ DEPTHS = [DEPTH_LIMIT + 1, 1_001, 5_000_000]
 )
 def test_nesting_beyond_the_limit_is_refused_in_one_line(opening: str, closing: str, column: int, depth: int) -> None:
     """What nests too deeply is refused where it exceeds our limit, whatever limit the YAML library has."""
-    text = (opening * depth + closing * depth)[:SIZE_LIMIT]
+    text = (opening * depth + closing * depth)[:CONFIG_LIMIT]
     with pytest.raises(ConfigError) as caught:
         parse(text.encode())
     assert str(caught.value) == f"c.yaml:1:{column}: nested more than 100 levels deep"

@@ -88,3 +88,29 @@ def _digest_of_generated(size: int, seed: int | None, algorithm: str) -> str:
     for piece in GeneratedContent(size, seed).pieces(0, size):
         hasher.update(piece)
     return f"{algorithm}:{hasher.hexdigest()}"
+
+
+@dataclass(frozen=True)
+class RepeatedContent:
+    """Bytes between a head and a tail that repeat, and are not held."""
+
+    head: bytes = field(repr=False)
+    filler: bytes = field(repr=False)
+    times_over: int
+    tail: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return len(self.head) + len(self.filler) * self.times_over + len(self.tail)
+
+    def pieces(self, start: int, stop: int) -> Iterator[bytes | memoryview]:
+        """Yield the bytes, of which a large answer is asked for as a whole."""
+        assert (start, stop) == (0, self.size), "no part of it is served"
+        yield self.head
+        at_once = max(1, PIECE // len(self.filler))
+        block = self.filler * min(at_once, self.times_over)
+        for _ in range(self.times_over // at_once):
+            yield block
+        yield self.filler * (self.times_over % at_once)
+        yield self.tail

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from support.registry_server.content import BytesContent
+from support.registry_server.content import BytesContent, RepeatedContent
 from support.registry_server.core import Registry
 from support.registry_server.exchange import Request, Response, Send
 from support.registry_server.faults import (
@@ -14,6 +14,7 @@ from support.registry_server.faults import (
     ExtraHeaders,
     FalsifyContentType,
     FalsifyDigestHeader,
+    LargeBody,
     OmitContentType,
     OmitDigestHeader,
     ReplaceBody,
@@ -85,10 +86,21 @@ async def drip_out(registry: Registry, request: Request, send: Send, drip: DripA
 
 
 def _replace_body(registry: Registry, request: Request, response: Response) -> Response:
+    large = registry.faults.take(LargeBody, request)
+    if large is not None:
+        return _large(large, request)
     fault = registry.faults.take(ReplaceBody, request)
     if fault is None:
         return response
     return Response(fault.status, {"Content-Type": fault.content_type}, BytesContent(fault.body))
+
+
+def _large(fault: LargeBody, request: Request) -> Response:
+    """Make an answer that is too large, without holding it."""
+    page = int(request.query.get("page", "0"))
+    body = RepeatedContent(fault.head.replace(b"{page}", b"%d" % page), fault.filler, fault.times_over, fault.tail)
+    link = {"Link": f'<{request.path}?page={page + 1}>; rel="next"'} if fault.endless else {}
+    return Response(200, {"Content-Type": fault.content_type, **fault.headers, **link}, body)
 
 
 def _course(registry: Registry, request: Request, response: Response) -> _Course:

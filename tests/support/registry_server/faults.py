@@ -10,7 +10,7 @@ Each fault says which requests it concerns; the fields of `Fault` narrow that fu
 | to test | faults |
 |---|---|
 | unreachable and flaky servers | FailRequests, ResetConnection, SlowResponses, CloseConnections, RefuseConcurrency |
-| bodies | TruncateBody, StallBody, DripAnswer, CorruptBody, WrongContentLength, ReplaceBody, IgnoreRange |
+| bodies | LargeBody, TruncateBody, StallBody, DripAnswer, CorruptBody, WrongContentLength, ReplaceBody, IgnoreRange |
 | headers | OmitDigestHeader, FalsifyDigestHeader, OmitContentType, FalsifyContentType, ExtraHeaders, HeadUnsupported |
 | quotas | PullQuota, FailRequests(status=429) |
 | manifests | SchemaOneUnlessAccepted, OversizedManifests, HideManifests, MoveTag, RefuseMediaTypes, ImmutableTags |
@@ -190,6 +190,24 @@ class ReplaceBody(Fault):
 
     verbs = frozenset({"GET"})
     places = _API
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargeBody(Fault):
+    """Answer 200 with `head`, then `filler` `times_over` times, then `tail`; the body is made while it is sent.
+
+    With `endless`, each page has a link to yet another one, and `{page}` in `head` is its number.
+    """
+
+    head: bytes = b""
+    filler: bytes = b" "
+    times_over: int = 0
+    tail: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    endless: bool = False
+
+    verbs = frozenset({"GET"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ _INTEGER = re.compile(
     r"[+-]?(?:0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|0(?:_?[0-7])*|[1-9](?:_?[0-9])*)"
 )
 _DIGITS = r"[0-9](?:_?[0-9])*"
+_LONGEST_INTEGER = 640
 _DECIMAL_FLOAT = re.compile(rf"[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?")
 _HEX_FLOAT = re.compile(
     r"[+-]?0[xX](?:_?[0-9a-fA-F])+(?:\.(?:[0-9a-fA-F](?:_?[0-9a-fA-F])*)?)?[pP][+-]?[0-9]+"
@@ -122,7 +123,8 @@ def _escape_code(escape: re.Match[str]) -> int:
 
 
 def _parse_integer(literal: str) -> int | None:
-    if _INTEGER.fullmatch(literal) is None:
+    # Of so many digits Python reads none, and Go no 64 bits.
+    if _INTEGER.fullmatch(literal) is None or len(literal) > _LONGEST_INTEGER:
         return None
     digits = literal.replace("_", "").lstrip("+-")
     is_old_octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdecimal()
