@@ -15,7 +15,7 @@ from transship_registry.errors import ContentError, InvalidReferenceError, Regis
 from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.header_numbers import read_number
 from transship_registry.http.host import Host
-from transship_registry.http.origins import ForbiddenURLError, follow, with_query
+from transship_registry.http.origins import ForbiddenURLError, follow, note_signature, with_query
 from transship_registry.http.retry import Failure, is_transient
 from transship_registry.login.logins import Visit
 from transship_registry.login.scopes import Scope, pull, push
@@ -219,7 +219,9 @@ def check_stored(answer: Answer, digest: Digest) -> None:
 
 def _resolve(answer: Answer, location: str) -> httpx.URL:
     try:
-        return follow(answer.url, location)
+        url = follow(answer.url, location)
     except ForbiddenURLError as error:
         problem = f"its Location is not used: {error}"
         raise RegistryError(answer.call.attempted, answer.call.reference, problem, status=answer.status) from None
+    note_signature(url)
+    return url

@@ -14,7 +14,16 @@ from transship_registry.http.call import Call, Held, RefusedError, Silence, read
 from transship_registry.http.counters import Counters
 from transship_registry.http.diagnosis import broken, complains_of_plain_http, diagnose, speaks_tls
 from transship_registry.http.limiter import HostLimiter, Slot, within_upload
-from transship_registry.http.origins import ForbiddenURLError, follow, network_address, origin, printable, same_origin
+from transship_registry.http.origins import (
+    ForbiddenURLError,
+    follow,
+    network_address,
+    note_signature,
+    origin,
+    place,
+    printable,
+    same_origin,
+)
 from transship_registry.http.refusals import REFUSAL_LIMIT
 from transship_registry.http.retry import Failure
 from transship_registry.http.timing import Timing
@@ -199,7 +208,7 @@ class Sender:
 
     def _unanswered(self, call: Call, url: httpx.URL, answers: int, error: httpx.TransportError) -> RefusedError:
         address = self.address(url)
-        problem = broken(call.attempted, call.reference, error, _place(url), begun=False)
+        problem = broken(call.attempted, call.reference, error, place(url), begun=False)
         if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
             return RefusedError(LASTING, problem)
         if isinstance(error, NotHTTPError):
@@ -222,7 +231,7 @@ class Sender:
 
 def broken_off(call: Call, url: httpx.URL, error: httpx.TransportError) -> RefusedError:
     """Return what becomes of an attempt whose answer broke off."""
-    return RefusedError(Failure(), broken(call.attempted, call.reference, error, _place(url), begun=True))
+    return RefusedError(Failure(), broken(call.attempted, call.reference, error, place(url), begun=True))
 
 
 def _place(url: httpx.URL) -> str:
@@ -243,11 +252,13 @@ def _redirect_target(call: Call, response: httpx.Response) -> httpx.URL | None:
     if response.status_code not in _REDIRECTS - call.ok or call.method not in {"GET", "HEAD"} or not location:
         return None
     try:
-        return follow(response.request.url, location)
+        target = follow(response.request.url, location)
     except ForbiddenURLError as error:
         answer = f"HTTP {response.status_code}, a redirect that is not followed: {error}"
         problem = RegistryError(call.attempted, call.reference, answer, status=response.status_code)
         raise RefusedError(LASTING, problem) from None
+    note_signature(target)
+    return target
 
 
 def _loaded(response: httpx.Response, body: bytes) -> httpx.Response:
