@@ -6,6 +6,8 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, settings
 
+from transship_registry.secret import forget_all
+
 # How long an example takes says how busy the machine is, and nothing about the code.
 # By day the examples are the same for everybody; at night others are searched (`--hypothesis-profile=search`).
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -32,6 +34,12 @@ def _no_signal_is_ignored() -> None:
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, usual)
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test_is_known() -> None:
+    """Let messages be judged by the secrets of their own test: a password of another one may be a word of theirs."""
+    forget_all()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -16,6 +16,7 @@ import typer
 from transship import interrupts
 from transship.streams import OutputError, is_unicode, silence_output
 from transship.troubles import ANYWHERE, describe
+from transship_registry.secret import hide
 
 LOG = logging.getLogger("transship")
 _LOGGERS = (
@@ -133,10 +134,11 @@ class _TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
+        message = hide(record.getMessage())
         if record.levelno == logging.INFO:
-            return record.getMessage()
+            return message
         level = "warning" if record.levelno == logging.WARNING else record.levelname.lower()
-        return f"{level}: {record.getMessage()}"
+        return f"{level}: {message}"
 
 
 class _JsonLines(logging.Formatter):
@@ -144,6 +146,6 @@ class _JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
-        fields = {"time": now(), "level": record.levelname, "msg": record.getMessage()}
+        fields = {"time": now(), "level": record.levelname, "msg": hide(record.getMessage())}
         fields |= getattr(record, "fields", {})
         return json.dumps(fields, ensure_ascii=not is_unicode(sys.stderr))

@@ -1,4 +1,8 @@
-"""The standard streams, made fit to write to: closed ones, full disks, and encodings that lack our characters."""
+"""The standard streams, made fit to write to: closed ones, full disks, and encodings that lack our characters.
+
+What is written for people passes `hide` here, whoever wrote it. Documents (JSON, YAML) do not: a name in a plan would
+become another name. Their texts are those of errors, which have passed it already.
+"""
 
 import codecs
 import errno
@@ -10,6 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import Final, TextIO
 
 from typing_extensions import override
+
+from transship_registry.secret import hide
 
 READABLE: Final = "transship.readable"
 """The error handler of our streams: what an encoding lacks is spelled with characters that each of them has."""
@@ -67,7 +73,7 @@ class Output(io.TextIOWrapper):
     @override
     def write(self, text: str, /) -> int:
         with _output_errors():
-            return super().write(text)
+            return super().write(hide(text))
 
     @override
     def flush(self) -> None:
@@ -81,7 +87,7 @@ class Notes(io.TextIOWrapper):
     @override
     def write(self, text: str, /) -> int:
         with suppress(OSError):
-            return super().write(text)
+            return super().write(hide(text))
         return len(text)
 
     @override

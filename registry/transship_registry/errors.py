@@ -28,17 +28,25 @@ Errors branch by what the caller can do about them::
         └── LineageError              it belongs to another world
 
 A message says what was attempted, on which reference, what was expected and what came, and the way out.
-No message ever holds a secret.
+No message ever holds a secret: `str` takes out every one that this process knows.
 """
 
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from transship_registry.secret import hide
 
 if TYPE_CHECKING:
     from transship_registry.digest import Digest
 
 
 class TransshipError(Exception):
-    """Any error that transship reports; `str(error)` is fit to print."""
+    """Any error that transship reports; `str(error)` is fit to print, and for files that others read."""
+
+    @override
+    def __str__(self) -> str:
+        return hide(super().__str__())
 
 
 class InvalidReferenceError(TransshipError, ValueError):

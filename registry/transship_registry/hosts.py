@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Final
 
 from transship_registry.reference import DOCKER_HUB
-from transship_registry.secret import Secret
+from transship_registry.secret import Secret, know_login
 
 DOCKER_HUB_ENDPOINT: Final = "registry-1.docker.io"
 DOCKER_HUB_API: Final = "https://hub.docker.com"
@@ -28,6 +28,11 @@ class Credential:
     user: str = ""
     password: Secret = Secret("")
     token: Secret = Secret("")
+
+    def __post_init__(self) -> None:
+        """Let nobody print the login in the forms in which it is sent."""
+        know_login(self.user, self.password)
+        know_login(TOKEN_USER, self.token)
 
     @property
     def login(self) -> tuple[str, Secret] | None:

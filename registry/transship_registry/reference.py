@@ -25,6 +25,7 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LAYOUT_PATH = re.compile(r"[A-Za-z0-9/_.~+ -]+")
+_LIKE_DIGEST = re.compile(r"sha\d+:")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _NAME_LIMIT = 255
 
@@ -47,7 +48,7 @@ class Repository:
         """Parse a repository without tag or digest; raises `InvalidReferenceError`."""
         repository, tag, digest = _split(text)
         if tag is not None or digest is not None:
-            raise InvalidReferenceError(f"{text!r} names a tag or digest where a repository is expected")
+            raise InvalidReferenceError(f"{without_login(text)!r} names a tag or digest where a repository is expected")
         return cls(repository.registry, repository.path, repository.name)
 
     @classmethod
@@ -121,6 +122,18 @@ class Reference:
         return f"{text}@{self.digest}" if self.digest else text
 
 
+def without_login(text: str) -> str:
+    """Return a reference, a host or a URL for a message: with `***` for what stands before an `@`, but for a digest's.
+
+    People write `user:password@host` where only a host belongs, and a password may hold any sign, `@` and `/` too.
+    """
+    before, at, rest = text.rpartition("@")
+    if not at or _LIKE_DIGEST.match(rest):
+        return text
+    scheme = _SCHEME.match(before)
+    return f"{scheme[0] if scheme else ''}***@{rest}"
+
+
 def check_tag(tag: str) -> str:
     """Return `tag` if the grammar allows it; raises `InvalidReferenceError` (distribution-spec § Pull)."""
     if not is_tag(tag):
@@ -144,7 +157,7 @@ def check_registry(name: str) -> str:
     """Return the canonical name of a registry (`host[:port]`); raises `InvalidReferenceError`."""
     found = _HOST.fullmatch(name)
     if found is None or not _is_address(found):
-        raise InvalidReferenceError(f"registry name {name!r} is malformed: expected host[:port]")
+        raise InvalidReferenceError(f"registry name {without_login(name)!r} is malformed: expected host[:port]")
     return DOCKER_HUB if name in _HUB_NAMES else name
 
 
@@ -166,18 +179,23 @@ def _split(text: str) -> tuple[Repository, str | None, Digest | None]:
     scheme = _SCHEME.match(text)
     rest = text[scheme.end() :] if scheme else text
     rest, at, digest_text = rest.partition("@")
+    if ("@" in digest_text or "/" in digest_text) and not _LIKE_DIGEST.match(digest_text):
+        raise InvalidReferenceError(
+            f"reference {without_login(text)!r} is malformed: a user and a password are no part of it; log in by creds"
+        )
     digest = Digest.parse(digest_text) if at else None
     if scheme is None:
         name, tag = _cut_tag(rest)
         return _registry_repository(text, name), tag, digest
     if scheme[1] != LAYOUT_SCHEME:
         raise InvalidReferenceError(
-            f"reference {text!r}: unknown scheme {scheme[1]!r}; write registry/repository:tag or ocidir://path:tag"
+            f"reference {without_login(text)!r}: unknown scheme {scheme[1]!r}; write registry/repository:tag or ocidir://path:tag"
         )
     path, colon, named = rest.partition(":")
     if not _LAYOUT_PATH.fullmatch(path):
         raise InvalidReferenceError(
-            f"reference {text!r}: layout path {path!r} is malformed: letters, digits, spaces and / _ - . ~ + only"
+            f"reference {without_login(text)!r}: layout path {without_login(path)!r} is malformed: "
+            "letters, digits, spaces and / _ - . ~ + only"
         )
     name, tag = _cut_tag(named) if "/" in named or ":" in named else ("", check_tag(named) if colon else None)
     return Repository.layout(path, canonical_name(name) if name else ""), tag, digest
@@ -197,7 +215,9 @@ def canonical_name(name: str) -> str:
 
 def _registry_repository(text: str, name: str) -> Repository:
     if name == "localhost":
-        raise InvalidReferenceError(f"reference {text!r} names a registry only; expected localhost/repository")
+        raise InvalidReferenceError(
+            f"reference {without_login(text)!r} names a registry only; expected localhost/repository"
+        )
     first, slash, path = name.partition("/")
     if not slash or not _is_registry(first):
         first, path = DOCKER_HUB, name
@@ -207,9 +227,9 @@ def _registry_repository(text: str, name: str) -> Repository:
     if is_repository_path(path):
         return Repository(registry, path)
     if path.lower() != path:
-        raise InvalidReferenceError(f"reference {text!r}: repository {path!r} must be lowercase")
+        raise InvalidReferenceError(f"reference {without_login(text)!r}: repository {path!r} must be lowercase")
     raise InvalidReferenceError(
-        f"reference {text!r}: repository {path!r} is malformed: expected lower-case letters and digits, "
+        f"reference {without_login(text)!r}: repository {path!r} is malformed: expected lower-case letters and digits, "
         f"separated by one of . _ __ - and / (at most {_NAME_LIMIT} characters)"
     )
 

@@ -1556,7 +1556,10 @@ def test_proxy_that_is_not_there() -> None:
             "socks5://user:secret@proxy.test:1080",
             "the proxy's address in the environment is socks5://proxy.test; expected http://host:port or https://host:port",
         ),
-        ("http://user:secret@proxy.test:port", "the proxy's address in the environment has an unusable port"),
+        (
+            "http://user:secret@proxy.test:port",
+            "the proxy's address in the environment is no URL, or has an unusable port",
+        ),
     ],
 )
 def test_unusable_proxy(proxy: str, message: str) -> None:

@@ -116,7 +116,9 @@ REFUSED = {
     "[::::]/a": "registry name '[::::]' is malformed: expected host[:port]",
     "[::1/a": "registry name '[::1' is malformed: expected host[:port]",
     "[::1%eth0]/a": "registry name '[::1%eth0]' is malformed: expected host[:port]",
-    "user@host.example/a": "digest 'host.example/a' is malformed: expected algorithm:hex, e.g. sha256:<64 digits>",
+    "user@host.example/a": (
+        "reference '***@host.example/a' is malformed: a user and a password are no part of it; log in by creds"
+    ),
     "a:": f"tag '' is malformed: {TAG_RULE}",
     "a:.b": f"tag '.b' is malformed: {TAG_RULE}",
     "a:-b": f"tag '-b' is malformed: {TAG_RULE}",

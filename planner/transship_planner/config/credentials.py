@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from transship_planner.config.durations import HOUR, SECOND
-from transship_planner.config.expansion import Expander
+from transship_planner.config.expansion import GIVES_NO_REGISTRY, Expander
 from transship_planner.config.problems import Problems
 from transship_planner.config.section import Section, Value
 from transship_planner.errors import Mark
@@ -86,16 +86,33 @@ class _HostReader:
             self.problems.warn(creds.mark, f"{creds.path} has no 'registry' and is ignored")
             return "", creds
         text = self.expander.expand(creds, "registry")
-        name = "" if text is None else self._canonical(text, creds, "registry")
+        if text is None or not self._can_be_named(text, creds):
+            return "", creds
+        name = self._canonical(text, creds, "registry")
         if text and text.startswith(_PLAIN_HTTP) and not creds.text("tls"):
             disabled = Value(creds.at("registry"), creds.where("registry"), TlsMode.DISABLED.value)
             creds = replace(creds, values={**creds.values, "tls": disabled})
         return name, creds
 
+    def _can_be_named(self, text: str, creds: Section) -> bool:
+        """Refuse what a template gives without showing it, since it may come from the environment or a file."""
+        if not text or text == creds.text("registry"):
+            return True
+        host, _, path = _host_and_path(text)
+        try:
+            check_registry(text if "@" in path else host)
+        except InvalidReferenceError:
+            self.problems.error(creds.where("registry"), f"{creds.at('registry')}: {GIVES_NO_REGISTRY}")
+            return False
+        return True
+
     def _canonical(self, text: str, creds: Section, key: str) -> str:
-        host, slash, path = text.partition("://")[2].partition("/") if "://" in text else text.partition("/")
+        host, slash, path = _host_and_path(text)
+        if "@" in text:
+            host, slash, path = text, "", ""
         if slash and path and text != _DOCKER_HUB_AUTH:
-            message = f"{creds.at(key)}: only the host counts, not the path {path!r}; use pathPrefix for repositories"
+            named = repr(path) if text == creds.text(key) else "that its template gives"
+            message = f"{creds.at(key)}: only the host counts, not the path {named}; use pathPrefix for repositories"
             self.problems.warn(creds.where(key), message)
         return self._checked(host, creds.where(key), creds.at(key))
 
@@ -204,9 +221,14 @@ class _HostReader:
                 yield name
         url = registry.text("url")
         if url.startswith(_PLAIN_HTTP):
-            host = url.removeprefix(_PLAIN_HTTP).partition("/")[0]
+            rest = url.removeprefix(_PLAIN_HTTP)
+            host = rest if "@" in rest else rest.partition("/")[0]
             if name := self._checked(host, registry.where("url"), registry.at("url")):
                 yield name
+
+
+def _host_and_path(text: str) -> tuple[str, str, str]:
+    return text.partition("://")[2].partition("/") if "://" in text else text.partition("/")
 
 
 def _source(creds: Section) -> str:

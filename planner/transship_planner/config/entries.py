@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from transship_planner.config.durations import SECOND, SHORTEST_RETRY
-from transship_planner.config.expansion import Expander, sync_data, sync_fields
+from transship_planner.config.expansion import GIVES_NO_REFERENCE, Expander, sync_data, sync_fields
 from transship_planner.config.inheritance import inherit, inherit_platforms
 from transship_planner.config.lifecycle import read_rule
 from transship_planner.config.problems import Problems
@@ -178,7 +178,8 @@ class EntryReader:
         try:
             return Repository.parse(text)
         except InvalidReferenceError as error:
-            self.problems.error(entry.where(key), f"{entry.at(key)}: {error}")
+            reason = str(error) if text == entry.text(key) else GIVES_NO_REFERENCE
+            self.problems.error(entry.where(key), f"{entry.at(key)}: {reason}")
             return None
 
     def _timing(self, entry: Section) -> Timing:

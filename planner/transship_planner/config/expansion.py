@@ -19,6 +19,9 @@ from transship_registry.mediatypes import DEFAULT_MEDIA_TYPES
 
 ReadFile = Callable[[str], bytes]
 
+_NOT_SHOWN: Final = "; it is not shown, for it may hold what the environment or a file keeps secret"
+GIVES_NO_REFERENCE: Final = f"what its template gives is no reference such as registry.example.com/team/app{_NOT_SHOWN}"
+GIVES_NO_REGISTRY: Final = f"what its template gives is no name of a registry, host[:port]{_NOT_SHOWN}"
 _OPEN: Final = "{{"
 _STAND_IN: Final = "5838617709214463"
 _FILTER_FIELDS: Final = {"Allow": "allow", "Deny": "deny"}

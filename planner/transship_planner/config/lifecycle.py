@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 from transship_planner.config.problems import Problems, quote
 from transship_planner.config.section import Section
 from transship_planner.desired import EolSettings, LifecycleRule, OnEol
+from transship_registry.reference import without_login
 
 CRITICAL_VARIABLES: Final = ("TRANSSHIP_ALERT_CRITICAL_DAYS", "IMGLIFE_ALERT_CRITICAL_DAYS")
 """The environment variables that say how many days before its end a cycle is warned about; the first wins."""
 
 _DAYS: Final = re.compile(r"[0-9]{1,6}")
 _DEFAULTS: Final = EolSettings()
+_EXPECTED: Final = f"expected a URL such as {_DEFAULTS.url}"
 
 
 def read_rule(entry: Section, settings: Section, problems: Problems) -> LifecycleRule | None:
@@ -58,15 +60,20 @@ def _problem_of(text: str) -> str:
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError as error:
-        return f"it is no URL: {error}"
+    except ValueError:
+        return f"it is no URL; {_EXPECTED}"
     if parts.username is not None or parts.password is not None:
         return "it must not hold credentials: it is asked anonymously"
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or not text.isprintable():
-        return f"expected a URL such as {_DEFAULTS.url}, found {quote(text)}"
+        return f"{_EXPECTED}, found {_shown(text)}"
     if parts.query or parts.fragment or " " in text:
-        return f"expected a URL without query and fragment, found {quote(text)}"
+        return f"expected a URL without query and fragment, found {_shown(text)}"
     return ""
+
+
+def _shown(text: str) -> str:
+    """Return a URL for a message, without what may be secret: a user, a query, a fragment."""
+    return quote(re.split("[?#]", without_login(text), maxsplit=1)[0])
 
 
 def _critical_days(settings: Section, environment: Mapping[str, str], problems: Problems) -> int:
@@ -75,7 +82,7 @@ def _critical_days(settings: Section, environment: Mapping[str, str], problems: 
         if _DAYS.fullmatch(text):
             return int(text)
         if text:
-            message = f"the environment variable {variable} is {text!r}; expected a whole number of days"
+            message = f"the environment variable {variable} is no whole number of days"
             problems.error(settings.mark, message)
             break
     return _DEFAULTS.critical_days

@@ -186,7 +186,7 @@ def _parallel(config: Section, dialect: Dialect, environment: Mapping[str, str],
         return _IMGLIFE_PARALLELISM
     if _POSITIVE.fullmatch(text):
         return int(text)
-    message = f"the environment variable {PARALLELISM_VARIABLE} is {text!r}; expected a whole number of at least 1"
+    message = f"the environment variable {PARALLELISM_VARIABLE} is no whole number of at least 1"
     problems.error(config.where("sync"), message)
     return _IMGLIFE_PARALLELISM
 

@@ -1,10 +1,15 @@
 """Everything found wrong or doubtful while one configuration is read."""
 
+import re
 from dataclasses import dataclass, field
+from typing import Final
 
 from transship_planner.errors import ConfigError, Finding, Mark
 
 _LONGEST_QUOTE = 60
+_SECRETS: Final = "pass|pwd|token|secret|auth|client_?key"
+_FOR_SECRET: Final = re.compile(_SECRETS, re.IGNORECASE)
+_WITH_SECRET: Final = re.compile(rf"[^:=]*(?:{_SECRETS})[^:=]*[:=]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +56,14 @@ class Problems:
 def quote(text: str) -> str:
     """Return user's text for a message: on one line, and no longer than a line bears."""
     return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
+
+
+def is_for_secret(key: str) -> bool:
+    """Whether what stands under this key may be a secret, and is not to be shown."""
+    return _FOR_SECRET.search(key) is not None
+
+
+def quote_key(key: str) -> str:
+    """Return a user's key for a message; without the value that belongs to `pass:value`, which is one word to YAML."""
+    found = _WITH_SECRET.match(key)
+    return quote(f"{found[0]}…" if found else key)

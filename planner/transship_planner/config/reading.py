@@ -1,6 +1,6 @@
 """Reads YAML nodes by tables: known keys, right types, required fields; what is wrong goes to `Problems`."""
 
-from transship_planner.config.problems import Problems, quote
+from transship_planner.config.problems import Problems, quote_key
 from transship_planner.config.scalarkinds import (
     WrongValueError,
     expected,
@@ -53,7 +53,7 @@ def _unknown_key(member: Member, table: Table, path: str, problems: Problems) ->
         problems.error(member.mark, f"{join(path, member.key)} {reason}")
         return
     place = f"in {path}" if path else "at the top level"
-    message = f"unknown key {quote(member.key)} {place}{nearest(member.key, tuple(table.by_name))}"
+    message = f"unknown key {quote_key(member.key)} {place}{nearest(member.key, tuple(table.by_name))}"
     if table.open:
         problems.warn(member.mark, message)
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
+from transship_planner.config.expansion import GIVES_NO_REFERENCE
 from transship_planner.config.problems import Problems
 from transship_planner.config.section import Section
 from transship_planner.config.selection import read_keep_last, read_patterns, read_selection
@@ -155,7 +156,7 @@ class _Reader:
         try:
             return parse(text)
         except InvalidReferenceError as error:
-            self._refuse(key, str(error))
+            self._refuse(key, str(error) if text == self._entry.text(key) else GIVES_NO_REFERENCE)
             return None
 
     def _text(self, key: str) -> str:

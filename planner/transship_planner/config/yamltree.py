@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import yaml
 
-from transship_planner.config.problems import Problems, quote
+from transship_planner.config.problems import Problems, is_for_secret, quote_key
 from transship_planner.errors import ConfigError, Finding, Mark
 from transship_registry.limits import CONFIG_LIMIT
 
@@ -257,14 +257,14 @@ class _Builder:
         if tag in _PLAIN_TAGS:
             plain = True
         elif tag is not None and tag not in _TEXT_TAGS:
-            self._unsupported(mark, tag)
+            self._unsupported(mark)
         self._spend(1, mark)
         self._add(ScalarNode(mark, event.value, plain), event.anchor)
 
     def _start(self, event: yaml.CollectionStartEvent) -> None:
         mark = self._mark(event)
         if event.tag is not None and event.tag not in _COLLECTION_TAGS:
-            self._unsupported(mark, event.tag)
+            self._unsupported(mark)
         if len(self._stack) >= DEPTH_LIMIT:
             raise ConfigError(*self._problems.errors, _too_deep(mark))
         self._spend(1, mark)
@@ -272,9 +272,10 @@ class _Builder:
             self._anchors.pop(event.anchor, None)
         self._stack.append(_Open(mark, event.anchor, isinstance(event, yaml.MappingStartEvent)))
 
-    def _unsupported(self, mark: Mark, tag: str) -> None:
-        shown = f"!!{tag.removeprefix(_TAGS)}" if tag.startswith(_TAGS) else tag
-        self._problems.error(mark, f"the YAML tag {quote(shown)} is not supported; remove it")
+    def _unsupported(self, mark: Mark) -> None:
+        # it is not named: a password without quotes that begins with ! is a tag to YAML
+        message = "this YAML tag is not supported; remove it, or put a text that begins with ! in quotes"
+        self._problems.error(mark, message)
 
     def _end(self) -> None:
         done = self._stack.pop()
@@ -288,7 +289,9 @@ class _Builder:
         if node is None:
             inside = any(open_.anchor == anchor for open_ in self._stack)
             reason = "stands for something that contains it" if inside else "has no anchor before it"
-            raise ConfigError(*self._problems.errors, Finding(mark, f"the alias {quote('*' + anchor)} {reason}"))
+            # it is not named: a password without quotes that begins with * is an alias to YAML
+            message = f"this alias {reason}; put a text that begins with * in quotes"
+            raise ConfigError(*self._problems.errors, Finding(mark, message))
         self._spend(node.weight, mark)
         self._add(node, None)
 
@@ -317,13 +320,11 @@ class _Builder:
                 advice = "; a text that begins with {{ needs quotes" if isinstance(key, MapNode) else ""
                 self._problems.error(key.mark, f"a key must be a word, found {shape(key)}{advice}")
             elif key.plain and (named := _invisible(key.text)):
-                self._problems.error(
-                    key.mark, f"the key {quote(key.text)} holds a {named}, which YAML takes for a letter"
-                )
+                message = f"the key{self._shown(key)} holds a {named}, which YAML takes for a letter"
+                self._problems.error(key.mark, message)
             elif earlier := members.get(key.text):
-                self._problems.error(
-                    key.mark, f"the key {quote(key.text)} is given twice; it already stands on line {earlier.mark.line}"
-                )
+                message = f"the key{self._shown(key)} is given twice; it already stands on line {earlier.mark.line}"
+                self._problems.error(key.mark, message)
             else:
                 members[key.text] = Member(key.mark, key.text, value)
                 if key.plain and key.text == "<<":
@@ -332,6 +333,13 @@ class _Builder:
             del members[merge.key]
         weight = done.weight + sum(self._merge(merge, members) for merge in merges)
         return MapNode(done.mark, tuple(members.values()), weight)
+
+    def _shown(self, key: ScalarNode) -> str:
+        """Return a key for a message; nothing below a key for secrets, where braces may be a password's."""
+        pending = [open_.children[-1] for open_ in self._stack if open_.mapping and len(open_.children) % 2]
+        if any(isinstance(node, ScalarNode) and is_for_secret(node.text) for node in pending):
+            return ""
+        return f" {quote_key(key.text)}"
 
     def _merge(self, merge: Member, members: dict[str, Member]) -> int:
         """Add what `members` lack from the mapping or mappings after `<<`; return the weight that came with it."""

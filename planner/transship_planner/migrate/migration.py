@@ -17,7 +17,7 @@ from transship_planner.migrate.skopeo import SkopeoReader
 from transship_planner.migrate.tools import Tool
 from transship_planner.migrate.writing import Written, environment_of, write
 from transship_registry.errors import InvalidReferenceError
-from transship_registry.reference import Repository
+from transship_registry.reference import Repository, without_login
 
 _TAG_OR_DIGEST: Final = re.compile(r"(?::[^/:@]+)?(?:@.*)?$")
 
@@ -102,7 +102,9 @@ def _check_destination(to: str, mark: Mark, problems: Problems) -> None:
     try:
         Repository.parse(f"{to.rstrip('/')}/repository")
     except InvalidReferenceError:
-        message = f"--to: expected REGISTRY or REGISTRY/PREFIX, without transport, tag or digest, found {to!r}"
+        message = (
+            f"--to: expected REGISTRY or REGISTRY/PREFIX, without transport, tag or digest, found {without_login(to)!r}"
+        )
         problems.error(mark, message)
 
 

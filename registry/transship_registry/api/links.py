@@ -2,7 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Final
 
+from transship_registry.foreign import one_line
+
+_SHOWN: Final = 80
 _TARGET = re.compile(r"[\s,]*<([^<>]*)>")
 _PARAMETER = re.compile(r"\s*;\s*([^\s=;,]*)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;,\"]*)))?")
 
@@ -36,4 +40,4 @@ def _links(header: str) -> Iterator[tuple[str, list[str]]]:
                 relations += (parameter[2] or parameter[3] or "").lower().split()
         yield link[1].strip(), relations
     if header[position:].strip(" \t,"):
-        raise MalformedLinkError(f"the Link header {header[position : position + 80]!r} cannot be read")
+        raise MalformedLinkError(f"the Link header {one_line(header[position:], _SHOWN)!r} cannot be read")

@@ -15,7 +15,7 @@ from transship_registry.errors import ContentError, InvalidReferenceError, Regis
 from transship_registry.http.exchange import Answer, Call
 from transship_registry.http.header_numbers import read_number
 from transship_registry.http.host import Host
-from transship_registry.http.origins import ForbiddenURLError, follow, with_query
+from transship_registry.http.origins import ForbiddenURLError, follow, note_signature, with_query
 from transship_registry.http.retry import Failure, is_transient
 from transship_registry.http.wire.reach import ANYWHERE, Reach
 from transship_registry.login.logins import Visit
@@ -237,4 +237,5 @@ def _resolve(host: Host, answer: Answer, location: str) -> tuple[httpx.URL, Reac
     except ForbiddenURLError as error:
         problem = f"{_UNUSED}: {error}"
         raise RegistryError(answer.call.attempted, answer.call.reference, problem, status=answer.status) from None
+    note_signature(url)
     return url, host.exchange.reach(url, answer, _UNUSED)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from transship_registry.foreign import one_line
 from transship_registry.http.rate_limits import read_pull_quota, read_rate_limit
-from transship_registry.http.refusals import one_line
 from transship_registry.quota import Quota
 
 _WARNING = re.compile(r'299\s+\S+\s+"((?:[^"\\]|\\.)*)"')

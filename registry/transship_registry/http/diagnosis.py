@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 from transship_registry.errors import RegistryError
-from transship_registry.http.refusals import one_line
+from transship_registry.foreign import one_line
 from transship_registry.http.wire.exchange import SpeaksTLSError
 
 _CHECK_ALL: Final = "check that the registry runs there, its name, the network and the proxy"

@@ -1,8 +1,16 @@
 """Where a URL that a registry hands out may lead: origins, redirects, upload locations, next pages."""
 
+import re
+from typing import Final
+
 import httpx
 
+from transship_registry.secret import know_passing
+
 _PORTS = {"http": 80, "https": 443}
+_SECRET_NAME: Final = re.compile(r"sig|token|state|key|credential|secret|policy|auth|jwt|pass", re.IGNORECASE)
+_LONG: Final = 32
+"""Characters from which on the value of a query counts as a secret, whatever its name is."""
 
 
 class ForbiddenURLError(ValueError):
@@ -27,9 +35,24 @@ def network_address(url: httpx.URL) -> str:
 
 def printable(url: httpx.URL) -> str:
     """Return the URL without user, query and fragment, fit for a message: queries of presigned URLs are secrets."""
+    return f"{place(url)}{url.path}"
+
+
+def place(url: httpx.URL) -> str:
+    """Return scheme, host and port of the URL, fit for a message about an address that is a secret as a whole."""
     host = f"[{url.host}]" if ":" in url.host else url.host
     port = f":{url.port}" if url.port else ""
-    return f"{url.scheme}://{host}{port}{url.path}"
+    return f"{url.scheme}://{host}{port}"
+
+
+def note_signature(url: httpx.URL) -> None:
+    """Remember what of the query of a redirect's or an upload's address is a secret, so that no message repeats it."""
+    query = url.query.decode("ascii", "replace")
+    if query:
+        know_passing(query)
+    for name, value in url.params.multi_items():
+        if _SECRET_NAME.search(name) or len(value) >= _LONG:
+            know_passing(value)
 
 
 def follow(base: httpx.URL, target: str) -> httpx.URL:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import cast
+from typing import Final, cast
 
 from transship_registry.causes import find_cause
 from transship_registry.codec import decode_json, encode_json
@@ -20,11 +20,9 @@ from transship_registry.errors import (
     RateLimitedError,
     RegistryError,
 )
+from transship_registry.foreign import one_line
 
-_LINE_LIMIT = 300
-_URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*")
-_CREDENTIALS = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE)
-_JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
+_XML_LIMIT: Final = 4 * 1024
 _XML_ERROR = re.compile(r"<Code>([^<]*)</Code>(?:.*?<Message>([^<]*)</Message>)?", re.DOTALL)
 _DIGEST = re.compile(r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})(?![0-9a-f])")
 
@@ -55,21 +53,13 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusa
         refusal = _read_json(status, text)
         if refusal is not None:
             return refusal
-    xml = _XML_ERROR.search(text) if text.startswith("<") else None
+    xml = _XML_ERROR.search(text[:_XML_LIMIT]) if text.startswith("<") else None
     if xml:
         return Refusal(status, (), one_line(f"{xml[1]}: {xml[2]}" if xml[2] else xml[1]))
     if "html" in headers.get("content-type", "").lower() or text.startswith("<"):
         return Refusal(status, (), f"{_reason(status)} (with an HTML page, so a proxy may have answered)")
-    return Refusal(status, (), one_line(f"{_reason(status)}: {text}" if text else ""))
-
-
-def one_line(text: str) -> str:
-    """Return `text` fit for a message: one bounded line, without control characters, tokens and queries of URLs."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    line = " ".join(printable.split())
-    for pattern, replacement in ((_URL_QUERY, r"\1?***"), (_CREDENTIALS, r"\1 ***"), (_JWT, "***")):
-        line = pattern.sub(replacement, line)
-    return line if len(line) <= _LINE_LIMIT else f"{line[:_LINE_LIMIT]}…"
+    said = one_line(text)
+    return Refusal(status, (), one_line(f"{_reason(status)}: {said}" if said else ""))
 
 
 def refused(

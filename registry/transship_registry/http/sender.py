@@ -15,7 +15,16 @@ from transship_registry.http.call import Call, Held, RefusedError, Silence, plac
 from transship_registry.http.counters import Counters
 from transship_registry.http.diagnosis import broken, complains_of_plain_http, diagnose, speaks_tls
 from transship_registry.http.limiter import HostLimiter, Slot, within_upload
-from transship_registry.http.origins import ForbiddenURLError, follow, network_address, origin, printable, same_origin
+from transship_registry.http.origins import (
+    ForbiddenURLError,
+    follow,
+    network_address,
+    note_signature,
+    origin,
+    place,
+    printable,
+    same_origin,
+)
 from transship_registry.http.retry import Failure
 from transship_registry.http.timing import Timing
 from transship_registry.http.wire.exchange import NotHTTPError
@@ -223,7 +232,7 @@ class Sender:
 
     def _unanswered(self, call: Call, url: httpx.URL, answers: int, error: httpx.TransportError) -> RefusedError:
         address = self.address(url)
-        problem = broken(call.attempted, call.reference, error, _place(url), begun=False)
+        problem = broken(call.attempted, call.reference, error, place(url), begun=False)
         if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
             return RefusedError(LASTING, problem)
         if isinstance(error, NotHTTPError):
@@ -251,7 +260,7 @@ class Sender:
 
 def broken_off(call: Call, url: httpx.URL, error: httpx.TransportError) -> RefusedError:
     """Return what becomes of an attempt whose answer broke off."""
-    return RefusedError(Failure(), broken(call.attempted, call.reference, error, _place(url), begun=True))
+    return RefusedError(Failure(), broken(call.attempted, call.reference, error, place(url), begun=True))
 
 
 def _forbidden(call: Call, url: httpx.URL, reach: Reach, address: str = "") -> RefusedError:
@@ -260,10 +269,6 @@ def _forbidden(call: Call, url: httpx.URL, reach: Reach, address: str = "") -> R
     what = f"which is {address}, an address" if is_name else "an address"
     said = f"{reach.said or 'the place is not asked'}: it leads to {printable(url)}, {what} of this machine or its link"
     return RefusedError(LASTING, RegistryError(call.attempted, call.reference, said, status=reach.status))
-
-
-def _place(url: httpx.URL) -> str:
-    return printable(url.copy_with(path="/")).rstrip("/")
 
 
 async def _finish(response: httpx.Response) -> None:
@@ -280,11 +285,13 @@ def _redirect_target(call: Call, response: httpx.Response) -> httpx.URL | None:
     if response.status_code not in _REDIRECTS - call.ok or call.method not in {"GET", "HEAD"} or not location:
         return None
     try:
-        return follow(response.request.url, location)
+        target = follow(response.request.url, location)
     except ForbiddenURLError as error:
         answer = f"{_REDIRECTED.format(response.status_code)}: {error}"
         problem = RegistryError(call.attempted, call.reference, answer, status=response.status_code)
         raise RefusedError(LASTING, problem) from None
+    note_signature(target)
+    return target
 
 
 def _loaded(response: httpx.Response, body: bytes, limit: int) -> httpx.Response:

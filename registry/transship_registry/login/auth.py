@@ -14,8 +14,9 @@ import httpx
 
 from transship_registry.codec import decode_json
 from transship_registry.errors import AuthenticationError, DocumentError, RateLimitedError, RegistryError
+from transship_registry.foreign import one_line
 from transship_registry.hosts import DOCKER_HUB_ENDPOINT, TOKEN_USER, Credential
-from transship_registry.http.origins import same_origin
+from transship_registry.http.origins import place, same_origin
 from transship_registry.limits import TOKEN_BODY_LIMIT
 from transship_registry.login.challenges import Challenge, parse_challenges
 from transship_registry.login.scopes import Scope, merge_scopes, scopes_cover
@@ -29,7 +30,6 @@ _CHALLENGE_SCOPES = 16
 _TEXT_LIMIT = 200
 _REALM_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
-_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 # What token services are known to answer when they do not speak the OAuth2 POST: GCR 404, GHCR 405, Artifactory 401,
 # ACR 400 (containerd, core/remotes/docker/authorizer.go).
@@ -334,13 +334,13 @@ class HostAuth:
         if "basic" in schemes:
             also = ", and the credential holds only a token" if self._has_credential else ""
             raise self._refused_login(scopes, f"the registry asks for user and password{also}")
-        offered = _one_line(", ".join(challenge.scheme for challenge in challenges)) or "nothing"
+        offered = _said(", ".join(challenge.scheme for challenge in challenges)) or "nothing"
         raise self._refused_login(scopes, f"the registry's WWW-Authenticate offers {offered}, expected Basic or Bearer")
 
     def _read_bearer(self, challenge: Challenge, scopes: Collection[Scope]) -> _Bearer:
         realm = _parse_realm(challenge.get("realm"))
         if realm is None:
-            text = _one_line(challenge.get("realm"))
+            text = _said(challenge.get("realm"))
             raise self._refused_login(scopes, f"the realm {text!r} of the registry's challenge is no http or https URL")
         if realm.scheme == "http" and self._url.scheme == "https" and self._has_credential:
             raise self._refused_login(
@@ -473,7 +473,7 @@ class HostAuth:
 
     def _refusal(self, offer: _Bearer, wanted: frozenset[Scope], response: httpx.Response) -> RegistryError:
         status = response.status_code
-        text = _one_line(self._redact(_error_text(response)))
+        text = _said(_error_text(response, offer.realm))
         answer = f"HTTP {status}: {text}" if text else f"HTTP {status}"
         attempted, subject = f"get a token from {offer.place} for", self._subject(wanted)
         if status == 429:
@@ -481,14 +481,6 @@ class HostAuth:
         if status >= 500 or status == 408:
             return RegistryError(attempted, subject, answer, status=status, advice="the token service fails: try later")
         return AuthenticationError(attempted, subject, answer, status=status, advice=self.advice)
-
-    def _redact(self, text: str) -> str:
-        secrets = list(self._refresh_tokens.values())
-        if self._credential:
-            secrets += [self._credential.password, self._credential.token]
-        for secret in sorted((secret.reveal() for secret in secrets if secret), key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,7 +497,7 @@ def _read_answer(body: bytes) -> _Answer:
     try:
         fields = decode_json(body, dict[str, object])
     except DocumentError as error:
-        raise ValueError(f"the answer is no JSON object: {_one_line(str(error))}") from None
+        raise ValueError(f"the answer is no JSON object: {_said(str(error))}") from None
     token = fields.get("token") or fields.get("access_token")
     if not isinstance(token, str):
         raise ValueError("the answer holds no token")
@@ -513,9 +505,9 @@ def _read_answer(body: bytes) -> _Answer:
         raise ValueError("the answer's token holds characters that no header may hold")
     refresh_token = fields.get("refresh_token")
     return _Answer(
-        Secret(token),
+        Secret(token, passing=True),
         _lifetime_s(fields.get("expires_in")),
-        Secret(refresh_token if isinstance(refresh_token, str) else ""),
+        Secret(refresh_token if isinstance(refresh_token, str) else "", passing=True),
     )
 
 
@@ -528,10 +520,10 @@ def _lifetime_s(expires_in: object) -> float:
     return float(min(max(expires_in, _MIN_LIFETIME_S), _MAX_LIFETIME_S))
 
 
-def _error_text(response: httpx.Response) -> str:
+def _error_text(response: httpx.Response, realm: httpx.URL) -> str:
     """Return the error text of an answer: distribution's `errors`, OAuth2's `error`, or plain text."""
     if response.has_redirect_location:
-        return f"redirect to {response.headers['Location']}, which is not followed"
+        return f"redirect to {_whereto(response.headers['Location'], realm)}, which is not followed"
     body = response.content[:TOKEN_BODY_LIMIT]
     try:
         fields = decode_json(body, dict[str, object])
@@ -544,6 +536,14 @@ def _error_text(response: httpx.Response) -> str:
             cast("dict[str, object]", entry) for entry in cast("list[object]", errors) if isinstance(entry, dict)
         ]
     return ": ".join(dict.fromkeys(text for entry in entries for text in _texts(entry)))
+
+
+def _whereto(location: str, realm: httpx.URL) -> str:
+    """Name where a redirect leads by no more than its host: all the rest may prove who is sent there."""
+    try:
+        return place(realm.join(location))
+    except (httpx.InvalidURL, ValueError):
+        return "what is no URL"
 
 
 def _texts(entry: dict[str, object]) -> Iterator[str]:
@@ -583,6 +583,5 @@ def _basic(user: str, password: Secret) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password.reveal()}".encode()).decode("ascii")
 
 
-def _one_line(text: str) -> str:
-    line = _UNPRINTABLE.sub(" ", text).strip()
-    return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 1] + "…"
+def _said(text: str) -> str:
+    return one_line(text, _TEXT_LIMIT)

@@ -15,15 +15,19 @@ import msgspec
 
 from transship_registry.codec import decode_json
 from transship_registry.errors import AuthenticationError, DocumentError
+from transship_registry.foreign import one_line
 from transship_registry.hosts import TOKEN_USER, Credential, HelperSettings
 from transship_registry.limits import HELPER_LIMIT
-from transship_registry.secret import Secret
+from transship_registry.secret import HIDDEN, Secret
 
 _FAILURE_EXPIRES_S = 5.0
 _LINE_LIMIT = 200
 _PIECE = 8192
 _NOT_FOUND = b"credentials not found"
-_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_PLAIN_WORD = re.compile(r"[('\"]?(?:[A-Za-z]+(?:[-'][a-z]+)*|\d{1,3}|-)[)'\".,:;!?]{0,2}")
+_SAID_TO_BE_SECRET = re.compile(
+    r"(\b(?:pass(?:word|phrase|wd)?|secret|token|key|pin)\b[\"']?(?:[:=]| is\b| was\b)).*", re.IGNORECASE
+)
 
 
 class _TooLongError(Exception):
@@ -102,7 +106,7 @@ class CredentialHelpers:
         if code != 0:
             if _NOT_FOUND in (output + errors).lower():
                 return None
-            line = _first_line(errors) or _first_line(output)
+            line = _first_line(errors) or _first_line(output, fewest=2)
             return _Problem(
                 f"exit code {code}: {line}" if line else f"exit code {code}",
                 "log in again with the tool that it belongs to",
@@ -181,9 +185,17 @@ def _read_reply(output: bytes) -> Credential | _Problem | None:
     return Credential(user=reply.user, password=Secret(reply.secret))
 
 
-def _first_line(output: bytes) -> str:
-    """Return the first line for a message; none when it looks like JSON, which may hold a secret."""
+def _first_line(output: bytes, *, fewest: int = 1) -> str:
+    """Return the first line for a message, without what may be a secret; none for JSON, and below `fewest` words.
+
+    Helpers put both into their output, what is wrong and the secret, and scripts print what they please. So only plain
+    words are shown: what holds digits or signs may be a secret, and so may all that follows a word for one.
+    """
     text = output[: 4 * _LINE_LIMIT].decode("utf-8", "replace").strip()
-    if text.startswith(("{", "[")):
+    line, newline, _ = text.partition("\n")
+    words = _SAID_TO_BE_SECRET.sub(rf"\1 {HIDDEN}", line).split()
+    if len(output) > 4 * _LINE_LIMIT and not newline:
+        words = words[:-1]
+    if text.startswith(("{", "[")) or len(words) < fewest:
         return ""
-    return _UNPRINTABLE.sub(" ", text.partition("\n")[0]).strip()[:_LINE_LIMIT]
+    return one_line(" ".join(word if _PLAIN_WORD.fullmatch(word) else HIDDEN for word in words), _LINE_LIMIT)

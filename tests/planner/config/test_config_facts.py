@@ -284,6 +284,5 @@ def test_invalid_parallelism_is_refused(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         desired("sync: {entries: []}", {"IMGLIFE_SYNC_PARALLELISM": value})
     assert str(caught.value) == (
-        f"c.yaml:1:7: the environment variable IMGLIFE_SYNC_PARALLELISM is {value!r}; "
-        "expected a whole number of at least 1"
+        "c.yaml:1:7: the environment variable IMGLIFE_SYNC_PARALLELISM is no whole number of at least 1"
     )

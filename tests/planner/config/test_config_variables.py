@@ -28,9 +28,9 @@ def errors(text: str) -> list[str]:
     [
         (
             """target: '{{env "REG"}}/alpine'""",
-            "c.yaml:2:48: sync[0].target: reference '/alpine': repository '/alpine' is malformed: expected lower-case "
-            "letters and digits, separated by one of . _ __ - and / (at most 255 characters); "
-            "the environment variable REG is not set",
+            "c.yaml:2:48: sync[0].target: what its template gives is no reference such as "
+            "registry.example.com/team/app; it is not shown, for it may hold what the environment or a file keeps "
+            "secret; the environment variable REG is not set",
         ),
         (
             """target: '{{env "REG"}}'""",

@@ -272,6 +272,6 @@ def test_findings_so_far_come_with_what_stops_the_reading() -> None:
         parse(b"- {a: 1, a: 2}\n- *b\n")
     assert [finding.message for finding in caught.value.findings] == [
         "the key 'a' is given twice; it already stands on line 1",
-        "the alias '*b' has no anchor before it",
+        "this alias has no anchor before it; put a text that begins with * in quotes",
     ]
     assert all(isinstance(finding, Finding) for finding in caught.value.findings)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from support.registry_server import blobs, hub, listings, manifests, uploads
 from support.registry_server.core import Registry, method_not_allowed
 from support.registry_server.delivery import deliver, drip_out
+from support.registry_server.echoes import echo
 from support.registry_server.exchange import (
     ClientGoneError,
     HangUpError,
@@ -124,7 +125,7 @@ class RegistryApp:
         if slow is not None:
             await self._registry.pause(slow.seconds, slow.released)
         try:
-            failed = self._fail_by_fault(request)
+            failed = self._fail_by_fault(request) or await echo(self._registry.faults, request)
             if failed is not None:
                 return failed
             return await self._admit_and_dispatch(request)

@@ -23,6 +23,7 @@ Each fault says which requests it concerns; the fields of `Fault` narrow that fu
 | referrers and tags | NoReferrers, OverwriteTag, DigestTags, RequireSubject, |
 | | DeleteUnsupported |
 | permissions | Deny |
+| secrets | RepeatCredentials |
 """
 
 import enum
@@ -98,6 +99,16 @@ class FailRequests(Fault):
     retry_after_s: float | None = None
     retry_after: RetryAfter = RetryAfter.SECONDS
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatCredentials(Fault):
+    """Refuse requests that show a credential, and repeat it in each form, with the query, as debug pages do.
+
+    Body, warning and reason hold it; with a `status` of a redirect, `Location` does.
+    """
+
+    status: int = 403
 
 
 @dataclass(frozen=True, kw_only=True)

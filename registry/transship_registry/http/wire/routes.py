@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from transship_registry.secret import Secret, know_login
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -84,11 +86,11 @@ class Routes:
 
 def parse_proxy(url: str) -> Proxy:
     """Parse the address of a proxy, `http://` being understood; raises `httpx.ProxyError`, without its password."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
     except ValueError:
-        raise httpx.ProxyError("the proxy's address in the environment has an unusable port") from None
+        raise httpx.ProxyError("the proxy's address in the environment is no URL, or has an unusable port") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise httpx.ProxyError(
             f"the proxy's address in the environment is {parts.scheme}://{parts.hostname or ''}; "
@@ -96,8 +98,9 @@ def parse_proxy(url: str) -> Proxy:
         )
     authorization = None
     if parts.username is not None:
-        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = b"Basic " + base64.b64encode(credentials.encode())
+        user, password = unquote(parts.username), Secret(unquote(parts.password or ""))
+        know_login(user, password)
+        authorization = b"Basic " + base64.b64encode(f"{user}:{password.reveal()}".encode())
     return Proxy(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], authorization)
 
 
