@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 class TransshipError(Exception):
     """Any error that transship reports; `str(error)` is fit to print."""
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is said, one thing a line: texts from elsewhere, of which a line end is part, make no more of them."""
+        return (str(self),)
+
 
 class InvalidReferenceError(TransshipError, ValueError):
     """A reference, digest, tag or platform that its grammar does not allow."""
