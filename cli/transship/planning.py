@@ -1,6 +1,5 @@
 """The commands that only look: plan, show, check."""
 
-import json
 import secrets
 import shlex
 import sys
@@ -16,7 +15,7 @@ from transship.exits import Exit, most_specific, of_plan
 from transship.files import replace_file
 from transship.invocation import LOG, Invocation, now
 from transship.policies import policies_of
-from transship.streams import write_json, write_lines
+from transship.streams import write_document, write_json, write_lines
 from transship.versions import tool_version
 from transship.wiring import load_config, registries, state_store
 from transship_planner.config import config_digest
@@ -29,7 +28,7 @@ from transship_planner.observation.observed import Observed
 from transship_planner.observation.reading import OnceReader
 from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import ConfigPin, Mode, Plan, Problem, StatePin
-from transship_planner.plans.planfile import PlanFile, encode, read, save
+from transship_planner.plans.planfile import PlanFile, encode, indented, read, save
 from transship_planner.policies.immutability import moved_tags
 from transship_planner.policies.quarantine import bypasses
 from transship_planner.records import Moves, find_moves
@@ -37,6 +36,7 @@ from transship_planner.render.findings import as_findings, findings_lines
 from transship_planner.render.markdown import markdown_lines
 from transship_planner.render.text import text_lines
 from transship_planner.render.wording import plural
+from transship_registry.presentable import presentable_json
 from transship_registry.reference import Reference
 from transship_registry.registries import Registries
 from transship_state.document import State
@@ -196,7 +196,7 @@ def print_plan(saved: PlanFile, form: str) -> None:
     """Print a plan in the form that was asked for."""
     match form:
         case "json":
-            write_json(json.loads(encode(saved)))
+            write_document(map(presentable_json, indented(saved)))
         case "markdown":
             write_lines(markdown_lines(saved.plan, digest=str(saved.digest)))
         case _:
