@@ -132,7 +132,8 @@ def filled(kind: Any, hostile: str) -> Any:
 
 def reason_of(hostile: str) -> Reason:
     """Return what an entry says of a tag, about which two could not be asked."""
-    return replace(filled(Reason, hostile), problem="", selected=True)
+    made_one: Reason = filled(Reason, hostile)
+    return replace(made_one, problem="", selected=True)
 
 
 def plan_of(hostile: str) -> Plan:
@@ -374,7 +375,7 @@ def test_a_forged_plan_cannot_forge_its_view(tmp_path: Path) -> None:
         "risks": [MENTIONS],
         "platforms": ["windows/amd64,osver=\x9b2J|`"],
     }
-    plan = {
+    plan: dict[str, Any] = {
         "format_version": 1,
         "tool_version": "0",
         "config": {"digest": digest, "dialect": "regsync"},
