@@ -12,7 +12,8 @@ from transship.hooking import hooks_of
 from transship.invocation import LOG, Invocation, now
 from transship.planning import make_plan, print_plan
 from transship.progress import watching
-from transship.summary import render_outcome
+from transship.streams import write_lines
+from transship.summary import outcome_lines
 from transship.versions import tool_version
 from transship.wiring import find_config, load_config, registries, state_store
 from transship_executor.apply import IMAGES_AT_ONCE, apply
@@ -106,7 +107,7 @@ async def _carry_out(
             after_entry=hooks.after_entry,
         )
     outcome = await hooks.after_all(outcome)  # with the state's lock released: a hook may want to look at the state
-    sys.stdout.write(render_outcome(outcome))
+    write_lines(outcome_lines(outcome))
     return of_outcome(outcome)
 
 
@@ -114,7 +115,7 @@ async def _only_hooks(hooks: Hooks) -> Exit:
     """Run the hooks that come last though there is nothing to apply; only a failure is worth a summary."""
     outcome = await hooks.after_all(Outcome(()))
     if outcome.failed_hooks:
-        sys.stdout.write(render_outcome(outcome))
+        write_lines(outcome_lines(outcome))
     return of_outcome(outcome)
 
 

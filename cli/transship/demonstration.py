@@ -10,6 +10,7 @@ from typing import Final
 import typer
 
 from transship.demo_images import PLATFORMS, push_image
+from transship.streams import our_controls
 from transship_executor.scratch import scratch_folder
 from transship_registry.errors import TransshipError
 from transship_registry.layout import LayoutStore
@@ -112,14 +113,14 @@ class _Walk:
 
     def _transship(self, why: str, arguments: str, *, expected: int = 0) -> None:
         self._say(why)
-        typer.secho(f"$ transship -c mirror.yaml {arguments}", bold=True)
+        typer.secho(f"$ transship -c mirror.yaml {arguments}", bold=True, file=our_controls(sys.stdout))
         command = [sys.executable, "-m", "transship", "-c", "mirror.yaml", *shlex.split(arguments)]
         done = subprocess.run(command, cwd=self._folder, check=False)  # noqa: S603 - our own program, fixed arguments
         typer.echo(f"(exit {done.returncode})\n")
         if done.returncode != expected:
             self._surprises += 1
-            typer.secho(f"expected exit {expected}", fg="red", err=True)
+            typer.secho(f"expected exit {expected}", fg="red", file=our_controls(sys.stderr))
 
     @staticmethod
     def _say(text: str) -> None:
-        typer.secho(f"# {text}", fg="cyan")
+        typer.secho(f"# {text}", fg="cyan", file=our_controls(sys.stdout))

@@ -1,13 +1,12 @@
 """The command drift: what was recorded against what is there now."""
 
-import json
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from transship.deadline import Deadline
 from transship.exits import Exit, most_specific
 from transship.invocation import Invocation
-from transship.streams import write_document
+from transship.streams import write_json, write_lines
 from transship.wiring import find_config, load_config, registries, state_store
 from transship_planner.desired import Desired
 from transship_planner.drift import UNWANTED, Drift, DriftReport, find_drift
@@ -35,9 +34,9 @@ async def drift(invocation: Invocation, *, state_file: Path | None, form: str, d
     async with registries(desired) as opened:
         report = await deadline.keep(_find(desired, state, opened, deadline.headway), opened, what="comparison")
     if form == "json":
-        write_document(_as_json(report))
+        write_json(_as_json(report))
     else:
-        sys.stdout.write(_as_text(report))
+        write_lines(_as_text(report))
     return most_specific(Exit.ERROR if report.problems else Exit.OK, Exit.PENDING if report.mattering else Exit.OK)
 
 
@@ -48,10 +47,10 @@ async def _find(desired: Desired | None, state: State, opened: Registries, headw
     return await find_drift(state.records, opened, immutable_targets(desired), wanting, headway)
 
 
-def _as_text(report: DriftReport) -> str:
-    lines = [str(drift) for drift in (*report.mattering, *report.unwanted)]
-    lines += [f"problem: {_problem(cause)}" for cause in causes(report.problems)]
-    return "\n".join((*lines, f"Drift: {_found(report)}; {_checked(report)}.")) + "\n"
+def _as_text(report: DriftReport) -> Iterator[str]:
+    yield from (str(drift) for drift in (*report.mattering, *report.unwanted))
+    yield from (f"problem: {_problem(cause)}" for cause in causes(report.problems))
+    yield f"Drift: {_found(report)}; {_checked(report)}."
 
 
 def _problem(cause: Cause) -> str:
@@ -77,8 +76,8 @@ def _checked(report: DriftReport) -> str:
     return ", ".join(parts)
 
 
-def _as_json(report: DriftReport) -> str:
-    document = {
+def _as_json(report: DriftReport) -> dict[str, object]:
+    return {
         "recorded": report.checked + report.unchecked,
         "checked": report.checked,
         "drift": [_drift(drift) for drift in report.mattering],
@@ -86,7 +85,6 @@ def _as_json(report: DriftReport) -> str:
         "problems": [f"{problem.reference}: {problem.message}" for problem in report.problems],
         "causes": as_causes(report.problems),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _drift(drift: Drift) -> dict[str, object]:

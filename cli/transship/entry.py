@@ -6,6 +6,7 @@ from typing import Final
 
 from transship import interrupts, streams
 from transship.troubles import ANYWHERE, describe
+from transship_registry.presentable import presentable
 
 _ERROR: Final = 1
 _OPEN_FILES: Final = 8192
@@ -52,5 +53,5 @@ def _fail(error: Exception) -> int:
         raise error
     streams.silence_output()
     if not (isinstance(error, streams.OutputError) and error.is_unwanted):
-        sys.stderr.write(f"error: {message}\n")
+        sys.stderr.write(f"error: {presentable(message)}\n")
     return _ERROR

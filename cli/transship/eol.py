@@ -1,8 +1,6 @@
 """The commands about the end of life of what is mirrored: eol, eol update."""
 
-import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +8,7 @@ from transship.exits import Exit, most_specific
 from transship.files import replace_file
 from transship.invocation import LOG, Invocation
 from transship.lifecycles import find_judge
-from transship.streams import write_document
+from transship.streams import write_json, write_lines, write_yaml
 from transship.wiring import load_config, registries
 from transship_planner.asking import for_each
 from transship_planner.desired import Desired
@@ -41,9 +39,9 @@ async def eol(invocation: Invocation, *, form: str, detailed: bool) -> int:
         selected = await select(replace(desired, entries=entries), opened)
     tags = mirrored_lifecycles(selected.wishes, judge)
     if form == "json":
-        write_document(_as_json(judge, selected, tags))
+        write_json(_as_json(judge, selected, tags))
     else:
-        sys.stdout.write(_as_text(judge, selected, tags))
+        write_lines(_as_text(judge, selected, tags))
     failed = bool(selected.troubles or (judge and judge.missing))
     alarming = detailed and any(tag.lifecycle.status in _ALARMING for tag in tags)
     return most_specific(Exit.ERROR if failed else Exit.OK, Exit.PENDING if alarming else Exit.OK)
@@ -67,11 +65,11 @@ async def update(invocation: Invocation, *, data_file: Path | None, dry_run: boo
     known = {product: found for product, found in fetched.items() if not isinstance(found, RegistryError)}
     text = data_text(known, origin=desired.eol.url)
     if dry_run:
-        write_document(text)
+        write_yaml(text)
         return Exit.OK
     _write(path, text)
     cycles = sum(map(len, known.values()))
-    sys.stdout.write(f"{path}: {plural(len(known), 'product')}, {plural(cycles, 'cycle')}.\n")
+    write_lines([f"{path}: {plural(len(known), 'product')}, {plural(cycles, 'cycle')}."])
     return Exit.OK
 
 
@@ -94,21 +92,22 @@ def _write(path: Path, text: str) -> None:
         raise PlanError(f"{path}: cannot write the end-of-life data: {error.strerror}") from error
 
 
-def _as_text(judge: Judge | None, selected: Selected, tags: tuple[TagLifecycle, ...]) -> str:
-    lines = [lifecycle_table(tags), ""] if tags else []
+def _as_text(judge: Judge | None, selected: Selected, tags: tuple[TagLifecycle, ...]) -> Iterator[str]:
+    if tags:
+        yield from lifecycle_table(tags)
+        yield ""
     problems = (Problem(entry=each.entry, reference=each.reference, message=each.message) for each in selected.troubles)
-    lines += [f"problem: {cause}" for cause in causes(problems)]
-    lines += [f"warning: {warning}" for warning in _warnings(judge, selected, tags)]
-    lines.append(f"End of life: {lifecycle_counts(tags)}." if judge else "No entry has a lifecycle.")
-    return "\n".join(lines) + "\n"
+    yield from (f"problem: {cause}" for cause in causes(problems))
+    yield from (f"warning: {warning}" for warning in _warnings(judge, selected, tags))
+    yield f"End of life: {lifecycle_counts(tags)}." if judge else "No entry has a lifecycle."
 
 
 def _warnings(judge: Judge | None, selected: Selected, tags: tuple[TagLifecycle, ...]) -> tuple[str, ...]:
     return (*selected.warnings, *lifecycle_warnings(tags, judge))
 
 
-def _as_json(judge: Judge | None, selected: Selected, tags: tuple[TagLifecycle, ...]) -> str:
-    document = {
+def _as_json(judge: Judge | None, selected: Selected, tags: tuple[TagLifecycle, ...]) -> dict[str, object]:
+    return {
         "today": judge.today.isoformat() if judge else None,
         "critical_days": judge.critical_days if judge else None,
         "tags": as_lifecycles(tags),
@@ -118,4 +117,3 @@ def _as_json(judge: Judge | None, selected: Selected, tags: tuple[TagLifecycle, 
         ],
         "warnings": list(_warnings(judge, selected, tags)),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

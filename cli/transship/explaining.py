@@ -1,16 +1,14 @@
 """The command why: which entry and rule selects a tag, drops it or renames it."""
 
-import json
-import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from transship.exits import Exit
 from transship.invocation import Invocation
 from transship.lifecycles import find_judge
 from transship.policies import policies_of
-from transship.streams import write_document
+from transship.streams import write_json, write_lines
 from transship.wiring import load_config, registries, state_store
 from transship_planner.asking import Once
 from transship_planner.desired import Desired
@@ -41,9 +39,9 @@ async def why(invocation: Invocation, text: str, *, tags_from: Path | None, form
             witnesses = Witnesses(opened.list_tags, opened.inventory, opened.head_manifest, restraints.of)
             reasons = await ask(desired, reference, witnesses)
     if form == "json":
-        write_document(_as_json(reference, reasons))
+        write_json(_as_json(reference, reasons))
     else:
-        sys.stdout.write(_as_text(reference, reasons))
+        write_lines(_as_text(reference, reasons))
     return Exit.OK if _is_selected(reasons) else Exit.ERROR
 
 
@@ -94,20 +92,19 @@ def _is_selected(reasons: tuple[Reason, ...]) -> bool:
     return any(reason.selected for reason in reasons)
 
 
-def _as_text(reference: Reference, reasons: tuple[Reason, ...]) -> str:
+def _as_text(reference: Reference, reasons: tuple[Reason, ...]) -> Iterator[str]:
     if not reasons:
-        return f"{reference} is not selected: no entry has it, or its repository, as source or target.\n"
+        yield f"{reference} is not selected: no entry has it, or its repository, as source or target."
+        return
     verdict = "is selected" if _is_selected(reasons) else "is not selected"
     counts = Counter(reason.problem for reason in reasons if reason.problem)
     shared = [problem for problem, count in counts.items() if count > 1]
-    blocks = [f"{reference} {verdict}."]
-    blocks += [_block(reason) for reason in reasons if reason.problem not in shared]
-    blocks += [_problem(problem, reasons) for problem in shared]
-    return "\n\n".join(blocks) + "\n"
-
-
-def _block(reason: Reason) -> str:
-    return "\n".join((_title(reason), *(f"  {line}" for line in reason.lines())))
+    yield f"{reference} {verdict}."
+    for reason in reasons:
+        if reason.problem not in shared:
+            yield from ("", _title(reason), *(f"  {line}" for line in reason.lines()))
+    for problem in shared:
+        yield from ("", _problem(problem, reasons))
 
 
 def _problem(problem: str, reasons: Iterable[Reason]) -> str:
@@ -121,13 +118,12 @@ def _title(reason: Reason) -> str:
     return f"{reason.entry.name} ({reason.entry.mark}): {found}"
 
 
-def _as_json(reference: Reference, reasons: tuple[Reason, ...]) -> str:
-    document = {
+def _as_json(reference: Reference, reasons: tuple[Reason, ...]) -> dict[str, object]:
+    return {
         "reference": str(reference),
         "selected": _is_selected(reasons),
         "entries": [_reason(reason) for reason in reasons],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _reason(reason: Reason) -> dict[str, object]:

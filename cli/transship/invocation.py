@@ -14,8 +14,9 @@ from typing import NoReturn
 import typer
 
 from transship import interrupts
-from transship.streams import OutputError, is_unicode, silence_output
+from transship.streams import OutputError, begin_foreign_text, is_unicode, silence_output
 from transship.troubles import ANYWHERE, describe
+from transship_registry.presentable import presentable, presentable_json
 from transship_registry.secret import hide
 
 LOG = logging.getLogger("transship")
@@ -51,6 +52,7 @@ class Invocation:
 
     def start(self) -> None:
         """Set up logging; ends the program when the level is unknown."""
+        begin_foreign_text()
         level = _LEVELS.get(self.verbosity.lower())
         if level is None:
             self.fail(f"log level {self.verbosity!r} is unknown; expected debug, info, warn or error")
@@ -88,9 +90,9 @@ class Invocation:
                 code = work()
                 sys.stdout.flush()
         except TransshipError as error:
-            self.fail(str(error), exits.of_error(error))
+            self.fail(*error.lines, code=exits.of_error(error))
         except (KeyboardInterrupt, CancelledError):
-            self.fail("interrupted", exits.Exit.INTERRUPTED)
+            self.fail("interrupted", code=exits.Exit.INTERRUPTED)
         except ANYWHERE as error:
             self._give_up(error)
         raise typer.Exit(code)
@@ -105,13 +107,13 @@ class Invocation:
             raise typer.Exit(1)
         self.fail(message)
 
-    def fail(self, message: str, code: int = 1) -> NoReturn:
-        """Say what is wrong on standard error, and end the program."""
-        for line in message.splitlines():
+    def fail(self, *messages: str, code: int = 1) -> NoReturn:
+        """Say what is wrong on standard error, one line each, and end the program."""
+        for message in messages:
             if LOG.handlers:
-                LOG.error("%s", line)
+                LOG.error("%s", message)
             else:
-                sys.stderr.write(f"error: {line}\n")
+                sys.stderr.write(f"error: {presentable(message)}\n")
         raise typer.Exit(code)
 
 
@@ -134,7 +136,7 @@ class _TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
-        message = hide(record.getMessage())
+        message = presentable(hide(record.getMessage()))
         if record.levelno == logging.INFO:
             return message
         level = "warning" if record.levelno == logging.WARNING else record.levelname.lower()
@@ -148,4 +150,4 @@ class _JsonLines(logging.Formatter):
         """Return the line of a record."""
         fields = {"time": now(), "level": record.levelname, "msg": hide(record.getMessage())}
         fields |= getattr(record, "fields", {})
-        return json.dumps(fields, ensure_ascii=not is_unicode(sys.stderr))
+        return presentable_json(json.dumps(fields, ensure_ascii=not is_unicode(sys.stderr)))

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from transship.arguments import Options, arranged
 from transship.interrupts import INTERRUPTED
 from transship.invocation import Invocation, LogFormat
+from transship_registry.presentable import presentable
 
 if TYPE_CHECKING:
     from transship.deadline import Deadline
@@ -454,6 +455,6 @@ def run() -> int:
         return INTERRUPTED
     except typer.TyperException as error:
         message = error.format_message().removesuffix(".")
-        sys.stderr.write(f"error: {message}; see transship --help\n")
+        sys.stderr.write(f"error: {presentable(message)}; see transship --help\n")
         return _ERROR
     return int(code or 0)

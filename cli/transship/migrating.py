@@ -5,7 +5,7 @@ from pathlib import Path
 from transship.exits import Exit
 from transship.files import replace_file
 from transship.invocation import LOG
-from transship.streams import write_document
+from transship.streams import write_yaml
 from transship_planner.config.loader import STDIN, STDIN_NAME, read_path, read_stdin
 from transship_planner.errors import ConfigError, Finding, Mark
 from transship_planner.migrate import Migration, Options, Tool
@@ -30,7 +30,7 @@ def migrate(
     for note in migration.notes:
         LOG.warning("%s", note)
     if out is None:
-        write_document(migration.text)
+        write_yaml(migration.text)
     else:
         _write(out, migration.text)
         _tell(migration, out)

@@ -1,6 +1,5 @@
 """The commands that only look: plan, show, check."""
 
-import json
 import secrets
 import shlex
 import sys
@@ -16,7 +15,7 @@ from transship.exits import Exit, most_specific, of_plan
 from transship.files import replace_file
 from transship.invocation import LOG, Invocation, now
 from transship.policies import policies_of
-from transship.streams import write_document
+from transship.streams import write_document, write_json, write_lines
 from transship.versions import tool_version
 from transship.wiring import load_config, registries, state_store
 from transship_planner.config import config_digest
@@ -29,16 +28,15 @@ from transship_planner.observation.observed import Observed
 from transship_planner.observation.reading import OnceReader
 from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import ConfigPin, Mode, Plan, Problem, StatePin
-from transship_planner.plans.planfile import PlanFile, encode, read, save
+from transship_planner.plans.planfile import PlanFile, encode, indented, read, save
 from transship_planner.policies.immutability import moved_tags
 from transship_planner.policies.quarantine import bypasses
 from transship_planner.records import Moves, find_moves
-from transship_planner.render.findings import as_findings, render_findings
-from transship_planner.render.markdown import render_markdown
-from transship_planner.render.text import render_text
+from transship_planner.render.findings import as_findings, findings_lines
+from transship_planner.render.markdown import markdown_lines
+from transship_planner.render.text import text_lines
 from transship_planner.render.wording import plural
-from transship_registry.codec import decode_distinct
-from transship_registry.limits import OWN_VALUES_LIMIT
+from transship_registry.presentable import presentable_json
 from transship_registry.reference import Reference
 from transship_registry.registries import Registries
 from transship_state.document import State
@@ -95,12 +93,12 @@ async def check(
         look, moves = await deadline.keep(compared, opened, what="check")
     made = _with_moves(look.plan, moves, desired)
     if form == "json":
-        write_document(json.dumps(as_findings(made, moves), indent=2, ensure_ascii=False) + "\n")
+        write_json(as_findings(made, moves))
     else:
-        sys.stdout.write(render_findings(made, moves))
+        write_lines(findings_lines(made, moves))
     warnings = len(made.warnings) + len(desired.warnings) + len(opened.credentials.warnings)
     if strict and warnings and form != "json":
-        sys.stdout.write(f"Not accepted, as --strict asks: {plural(warnings, 'warning')}.\n")
+        write_lines([f"Not accepted, as --strict asks: {plural(warnings, 'warning')}."])
     differs = bool(made.pending or moves.overwritten or (strict and warnings))
     return most_specific(of_plan(made), Exit.PENDING if differs else Exit.OK)
 
@@ -198,12 +196,11 @@ def print_plan(saved: PlanFile, form: str) -> None:
     """Print a plan in the form that was asked for."""
     match form:
         case "json":
-            document = decode_distinct(encode(saved), values=OWN_VALUES_LIMIT)
-            write_document(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            write_document(map(presentable_json, indented(saved)))
         case "markdown":
-            sys.stdout.write(render_markdown(saved.plan, digest=str(saved.digest)))
+            write_lines(markdown_lines(saved.plan, digest=str(saved.digest)))
         case _:
-            sys.stdout.write(render_text(saved.plan, digest=str(saved.digest)))
+            write_lines(text_lines(saved.plan, digest=str(saved.digest)))
 
 
 def _write(path: Path, data: bytes) -> None:

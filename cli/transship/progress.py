@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, TypeAlias, cast
 
 from transship.invocation import LOG
+from transship.streams import our_controls
 from transship_executor.outcome import Result, Status
 from transship_executor.watching import Delay, Watcher
 from transship_planner.plans.plan import Change, Plan
 from transship_planner.render.wording import digests, size
+from transship_registry.presentable import presentable
 from transship_registry.quota import left
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def watching(plan: Plan, *, colors: bool) -> Generator[Watcher]:
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
     )
-    console = Console(stderr=True, no_color=not colors)
+    console = Console(file=our_controls(sys.stderr), no_color=not colors)
     with Progress(*columns, console=console, transient=True) as progress, _log_above_bars():
         yield Bars(progress, plan)
 
@@ -115,13 +117,14 @@ class Bars:
 
     def change_started(self, change: Change) -> None:
         """Show a bar for the change."""
-        self._bars[str(change.target)] = self._progress.add_task(str(change.target), total=change.transfer or None)
+        shown = presentable(str(change.target))
+        self._bars[str(change.target)] = self._progress.add_task(shown, total=change.transfer or None)
 
     def change_delayed(self, change: Change, delay: Delay) -> None:
         """Hide the change's bar until bytes move, and say what is waited for, once for all that wait for it."""
         self._progress.update(self._bars[str(change.target)], visible=False)
         if not delay.is_known:
-            self._progress.console.print(waiting(change, delay), markup=False, highlight=False)
+            self._progress.console.print(presentable(waiting(change, delay)), markup=False, highlight=False)
 
     def bytes_sent(self, change: Change, count: int) -> None:
         """Move the change's bar, and that of the whole."""
@@ -135,7 +138,7 @@ class Bars:
         self._behind += result.change.transfer
         self._show_total()
         if result.status is not Status.SKIPPED and not self._failures.has(result):
-            self._progress.console.print(ending(result), markup=False, highlight=False)
+            self._progress.console.print(presentable(ending(result)), markup=False, highlight=False)
 
     def _show_total(self) -> None:
         """Never go back: one change may send what another one was to bring, or send it again."""

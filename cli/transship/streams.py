@@ -1,5 +1,7 @@
 """The standard streams, made fit to write to: closed ones, full disks, and encodings that lack our characters.
 
+They are also the last door: what a terminal would obey is spelled out, whoever wrote it, unless it is known to be ours.
+
 What is written for people passes `hide` here, whoever wrote it. Documents (JSON, YAML) do not: a name in a plan would
 become another name. Their texts are those of errors, which have passed it already.
 """
@@ -7,14 +9,16 @@ become another name. Their texts are those of errors, which have passed it alrea
 import codecs
 import errno
 import io
+import json
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
-from typing import Final, TextIO
+from typing import Any, Final, TextIO, TypeVar, cast
 
 from typing_extensions import override
 
+from transship_registry.presentable import ended, presentable_json, presentable_lines
 from transship_registry.secret import hide
 
 READABLE: Final = "transship.readable"
@@ -23,6 +27,9 @@ READABLE: Final = "transship.readable"
 _SPELLED: Final = {"→": "->", "…": "..."}
 _OURS_TO_CHOOSE: Final = frozenset({"strict", "surrogateescape", "backslashreplace"})
 """Error handlers that Python chooses; another one was asked for by `PYTHONIOENCODING`."""
+
+
+_Door = TypeVar("_Door", bound="Door")
 
 
 class OutputError(Exception):
@@ -45,15 +52,43 @@ def make_ready() -> None:
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as the process
     sys.stdout = _rewrapped(Output, sys.stdout, 1)
+    sys.stdout.is_open = True
     sys.stderr = _rewrapped(Notes, sys.stderr, 2)
 
 
-def write_document(text: str) -> None:
-    """Write JSON or YAML to standard output: in UTF-8 whatever the locale, as the formats want it."""
+def write_lines(lines: Iterable[str]) -> None:
+    """Write lines to standard output as they come, each of them as one line."""
+    sys.stdout.writelines(ended(lines))
+
+
+def write_json(document: object) -> None:
+    """Write a document as JSON for programs and people: the exact value, of which a terminal obeys nothing."""
+    write_document([presentable_json(json.dumps(document, indent=2, ensure_ascii=False)), "\n"])
+
+
+def write_yaml(text: str) -> None:
+    """Write YAML, in whose double quotes alone there is something to spell out: as the format itself does."""
+    write_document([presentable_lines(text)])
+
+
+def write_document(pieces: Iterable[str]) -> None:
+    """Write a document to standard output: in UTF-8 whatever the locale, as JSON and YAML want it."""
     sys.stdout.flush()
     with _output_errors():
-        sys.stdout.buffer.write(text.encode("utf-8", READABLE))
+        for piece in pieces:
+            sys.stdout.buffer.write(piece.encode("utf-8", READABLE))
         sys.stdout.buffer.flush()
+
+
+def our_controls(stream: TextIO) -> TextIO:
+    """Return a way to write to a stream what has colours and movements of ours; all else in it has to be clean."""
+    return cast(TextIO, _Controls(stream)) if isinstance(stream, Door) else stream
+
+
+def begin_foreign_text() -> None:
+    """Shut the door of standard output, which is open for the colours of our own help."""
+    if isinstance(sys.stdout, Door):
+        sys.stdout.is_open = False
 
 
 def is_unicode(stream: TextIO) -> bool:
@@ -67,13 +102,27 @@ def silence_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-class Output(io.TextIOWrapper):
-    """Standard output: what cannot be written is an `OutputError`."""
+class Door(io.TextIOWrapper):
+    """A stream of which a terminal obeys nothing but line ends, unless it `is_open`."""
+
+    is_open = False
 
     @override
     def write(self, text: str, /) -> int:
+        return self.write_as_is(text if self.is_open else presentable_lines(text))
+
+    def write_as_is(self, text: str) -> int:
+        """Write text whose controls are ours."""
+        return super().write(hide(text))
+
+
+class Output(Door):
+    """Standard output: what cannot be written is an `OutputError`."""
+
+    @override
+    def write_as_is(self, text: str) -> int:
         with _output_errors():
-            return super().write(hide(text))
+            return super().write_as_is(text)
 
     @override
     def flush(self) -> None:
@@ -81,19 +130,32 @@ class Output(io.TextIOWrapper):
             super().flush()
 
 
-class Notes(io.TextIOWrapper):
+class Notes(Door):
     """Standard error: what cannot be written is lost, and never a reason to leave work undone."""
 
     @override
-    def write(self, text: str, /) -> int:
+    def write_as_is(self, text: str) -> int:
         with suppress(OSError):
-            return super().write(hide(text))
+            return super().write_as_is(text)
         return len(text)
 
     @override
     def flush(self) -> None:
         with suppress(OSError):
             super().flush()
+
+
+class _Controls:
+    """A door that is open, for one who writes controls of our own beside others who do not."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def write(self, text: str) -> int:
+        return self._door.write_as_is(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._door, name)
 
 
 @contextmanager
@@ -113,7 +175,7 @@ def _occupy(number: int) -> None:
         os.set_inheritable(descriptor, True)
 
 
-def _rewrapped(kind: type[io.TextIOWrapper], stream: TextIO | None, number: int) -> io.TextIOWrapper:
+def _rewrapped(kind: type[_Door], stream: TextIO | None, number: int) -> _Door:
     """Return a stream of our kind in place of Python's, which stays in `sys.__stdout__` so that nothing is closed."""
     if stream is None:
         return kind(open(number, "wb", closefd=False), encoding="utf-8", errors=READABLE)

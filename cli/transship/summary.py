@@ -7,6 +7,7 @@ from typing import Final
 from transship_executor.outcome import Outcome, Result, Status
 from transship_planner.plans.plan import Action
 from transship_planner.render.wording import plural, size
+from transship_registry.presentable import joined
 
 _TOLD: Final[Mapping[Status | Action, str]] = {
     Status.CONFLICT: "conflict",
@@ -19,10 +20,11 @@ _TOLD: Final[Mapping[Status | Action, str]] = {
 
 def render_outcome(outcome: Outcome) -> str:
     """Return a line for each change that is not done, then the totals."""
-    return "\n".join(_lines(outcome)) + "\n"
+    return joined(outcome_lines(outcome))
 
 
-def _lines(outcome: Outcome) -> Iterator[str]:
+def outcome_lines(outcome: Outcome) -> Iterator[str]:
+    """Return the lines of the same; texts from elsewhere are in them as they came."""
     failures: dict[str, list[Result]] = {}
     for result in outcome.results:
         if result.status is Status.FAILED:

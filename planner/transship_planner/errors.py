@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from transship_registry.errors import TransshipError
 
 
@@ -35,6 +37,12 @@ class ConfigError(TransshipError):
     def __init__(self, *findings: Finding) -> None:
         self.findings = tuple(sorted(findings))
         super().__init__("\n".join(str(finding) for finding in self.findings))
+
+    @property
+    @override
+    def lines(self) -> tuple[str, ...]:
+        """The findings."""
+        return tuple(map(str, self.findings)) or super().lines
 
 
 class MissingConfigError(ConfigError):

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 import msgspec
 import rfc8785
 
+from transship_registry.canonical import canonical
 from transship_registry.digest import Digest
 from transship_registry.errors import DocumentError
 from transship_registry.limits import REASON_LIMIT, VALUES_LIMIT
@@ -127,7 +128,7 @@ def encode_canonically(document: Any) -> bytes:
     That are numbers above 2**53, which readers disagree about, and texts with half of a surrogate pair.
     """
     try:
-        return rfc8785.dumps(document)
+        return canonical(document)
     except _PARSER_ERRORS as error:
         raise DocumentError(_reason(error)) from None
 

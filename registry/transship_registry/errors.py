@@ -48,6 +48,11 @@ class TransshipError(Exception):
     def __str__(self) -> str:
         return hide(super().__str__())
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is said, one thing a line: texts from elsewhere, of which a line end is part, make no more of them."""
+        return (str(self),)
+
 
 class InvalidReferenceError(TransshipError, ValueError):
     """A reference, digest, tag or platform that its grammar does not allow."""

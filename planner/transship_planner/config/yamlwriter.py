@@ -6,6 +6,7 @@ import yaml
 
 from transship_planner.config.digest import Document
 from transship_planner.config.scalars import resolve
+from transship_registry.presentable import presentable, presentable_lines
 
 _NO_FOLDING: Final = 1 << 30
 
@@ -13,9 +14,10 @@ _NO_FOLDING: Final = 1 << 30
 def to_yaml(document: Document) -> str:
     """Return the document as block YAML, keys in their order."""
     # types-pyyaml gives `width` a type that pyright cannot follow.
-    return yaml.dump(  # pyright: ignore[reportUnknownMemberType]
+    text: str = yaml.dump(  # pyright: ignore[reportUnknownMemberType]
         document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=_NO_FOLDING
     )
+    return presentable_lines(text)  # only in double quotes is there something to spell out, and there it is read back
 
 
 class _Dumper(yaml.SafeDumper):
@@ -36,9 +38,10 @@ class _Dumper(yaml.SafeDumper):
 
 def _style(text: str) -> str | None:
     lines = text.removesuffix("\n").split("\n")
-    if len(lines) > 1 and all(line and line.isprintable() and line == line.strip() for line in lines):
+    if len(lines) > 1 and all(line and line.isprintable() and line == presentable(line).strip() for line in lines):
         return "|"
-    if not text.isprintable():  # PyYAML would fold other line breaks, such as U+0085, in single quotes
+    # PyYAML would fold other line breaks, such as U+0085, in single quotes.
+    if not text.isprintable() or presentable(text) != text:
         return '"'
     return None if isinstance(resolve(text), str) else "'"
 

@@ -95,5 +95,5 @@ async def make_judge(desired: Desired, source: CycleSource, *, today: date) -> J
 
 
 def _in_one_line(error: TransshipError) -> str:
-    first, *others = str(error).splitlines()
+    first, *others = error.lines
     return f"{first} (and {len(others)} more)" if others else first

@@ -1,12 +1,13 @@
 """Writes a draft as a configuration file in regsync's format, with comments that say what it came from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from transship_planner.config.digest import Document
 from transship_planner.config.yamlwriter import to_yaml
 from transship_planner.errors import Finding, Mark
 from transship_planner.migrate.draft import Draft, Host, Login, variable_names
+from transship_registry.presentable import presentable
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class _Writer:
         self._notes.append(note)
 
     def _comment(self, mark: Mark, text: str, *, indent: int = 0) -> None:
-        self._add(mark, f"{' ' * indent}# {''.join(_printable(text))}")
+        self._add(mark, f"{' ' * indent}# {presentable(text)}")
 
     def _add(self, mark: Mark, line: str) -> None:
         self._lines.append(line)
@@ -115,9 +116,3 @@ def _has_settings(host: Host) -> bool:
 
 def _from_environment(name: str) -> str:
     return f'{{{{env "{name}"}}}}'
-
-
-def _printable(text: str) -> Iterator[str]:
-    """Yield the text without what would end a comment, or could not stand in YAML."""
-    for character in text:
-        yield character if character.isprintable() else repr(character)[1:-1]

@@ -4,9 +4,13 @@
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
+
+import msgspec
+from msgspec import structs
 
 from transship_planner.errors import ForeignPlanError, PlanError, TamperedPlanError
 from transship_planner.plans.plan import FORMAT_VERSION, Plan
@@ -14,8 +18,8 @@ from transship_registry.codec import (
     RepeatedMemberError,
     brief,
     decode_distinct,
+    decode_json,
     encode_canonically,
-    from_builtins,
     to_builtins,
 )
 from transship_registry.digest import Digest
@@ -47,9 +51,7 @@ def save(plan: Plan, *, created_at: str) -> PlanFile:
 
 def encode(saved: PlanFile) -> bytes:
     """Return the bytes of the plan file: canonical JSON and a line end; raises `PlanError` for more than is read."""
-    outside: dict[str, Any] = {"created_at": saved.created_at, "digest": str(saved.digest), "signatures": []}
-    document: dict[str, Any] = {**to_builtins(saved.plan), **outside}
-    data = encode_canonically(document) + b"\n"
+    data = encode_canonically({**to_builtins(saved.plan), **_outside(saved)}) + b"\n"
     if len(data) > PLAN_LIMIT:
         raise PlanError(
             f"the plan has {len(data)} bytes, more than the {PLAN_LIMIT} allowed; plan fewer entries at once"
@@ -57,22 +59,54 @@ def encode(saved: PlanFile) -> bytes:
     return data
 
 
+def indented(saved: PlanFile) -> Iterator[str]:
+    """Return the plan file for people, members in canonical order, in pieces of one member or change."""
+    members: dict[str, Any] = {**to_builtins(structs.replace(saved.plan, changes=())), **_outside(saved)}
+    pieces = {name: iter([_indented(value, "  ")]) for name, value in members.items()}
+    if saved.plan.changes:
+        pieces["changes"] = _indented_changes(saved.plan)
+    for place, name in enumerate(sorted(pieces)):
+        yield f'{"," if place else "{"}\n  "{name}": '
+        yield from pieces[name]
+    yield "\n}\n"
+
+
+def _indented_changes(plan: Plan) -> Iterator[str]:
+    for place, change in enumerate(plan.changes):
+        yield f"{',' if place else '['}\n    {_indented(to_builtins(change), '    ')}"
+    yield "\n  ]"
+
+
+def _indented(value: object, margin: str) -> str:
+    return msgspec.json.format(encode_canonically(value), indent=2).decode().replace("\n", f"\n{margin}")
+
+
+def _outside(saved: PlanFile) -> dict[str, Any]:
+    return {"created_at": saved.created_at, "digest": str(saved.digest), "signatures": []}
+
+
 def read(path: Path) -> PlanFile:
     """Read and verify a plan file; raises `PlanError`, or `TamperedPlanError` when its digest does not match."""
+    return decode(_content(path), str(path))
+
+
+def _content(path: Path) -> bytes:
     try:
-        data = read_input(path, PLAN_LIMIT)
+        return read_input(path, PLAN_LIMIT)
     except OSError as error:
         raise PlanError(f"{path}: cannot read the plan file: {error.strerror}") from error
-    return decode(data, str(path))
 
 
 def decode(data: bytes, name: str) -> PlanFile:
     """Read and verify the bytes of a plan file; `name` stands for the file in errors."""
     document = _parse(data, name)
+    del data  # a large plan is there once, in the form that is needed next
     outside = {member: document.pop(member, None) for member in _OUTSIDE}
-    digest = _verify(document, outside["digest"], name)
+    verified = _verify(document, outside["digest"], name)
+    del document
+    digest = Digest.of(verified)
     try:
-        plan = from_builtins(document, Plan)
+        plan = decode_json(verified, Plan, values=OWN_VALUES_LIMIT)
     except DocumentError as error:
         raise PlanError(f"{name}: this is no plan that transship can read: {error}") from error
     _check_targets(plan, name)
@@ -113,18 +147,20 @@ def _check_targets(plan: Plan, name: str) -> None:
         )
 
 
-def _verify(document: dict[str, Any], claimed: object, name: str) -> Digest:
+def _verify(document: dict[str, Any], claimed: object, name: str) -> bytes:
+    """Return the canonical form that has the digest which the plan carries."""
     try:
-        actual = Digest.of(encode_canonically(document))
+        content = encode_canonically(document)
     except DocumentError as error:
         raise PlanError(f"{name}: this is no plan that transship can read: {error}") from error
+    actual = Digest.of(content)
     if claimed != str(actual):
         raise TamperedPlanError(
             f"{name}: the plan was changed after it was made: its contents hash to {actual}, but it carries "
             f"{_shown(claimed) if claimed else 'no digest'}; nothing was contacted; "
             f"make a new plan with `transship plan -o {name}`"
         )
-    return actual
+    return content
 
 
 def _shown(claimed: object) -> str:

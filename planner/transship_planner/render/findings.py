@@ -1,6 +1,6 @@
 """What a check found: one line, or one object, per difference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from transship_planner.drift import Drift
@@ -9,6 +9,7 @@ from transship_planner.records import Moves, told
 from transship_planner.render import wording
 from transship_planner.render.causes import as_causes, causes
 from transship_planner.render.lifecycles import as_lifecycles, lifecycle_table
+from transship_registry.presentable import joined
 
 NO_MOVES: Final = Moves()
 _OVERWRITTEN: Final = "overwritten"
@@ -16,17 +17,21 @@ _OVERWRITTEN: Final = "overwritten"
 
 def render_findings(plan: Plan, moves: Moves = NO_MOVES) -> str:
     """Return a line for each target that is not as wanted, each problem and each warning, and a closing sentence."""
-    lines = [
-        f"{change.action.value}: {change.target}: {wording.digests(change)} ({_why(change, moves)}; {change.entry})"
-        for change in wording.by_name(plan.changes)
-    ]
-    lines += map(_overwritten_line, moves.overwritten)
+    return joined(findings_lines(plan, moves))
+
+
+def findings_lines(plan: Plan, moves: Moves = NO_MOVES) -> Iterator[str]:
+    """Return the lines of the same; texts from elsewhere are in them as they came."""
+    for change in wording.by_name(plan.changes):
+        why = f"{_why(change, moves)}; {change.entry}"
+        yield f"{change.action.value}: {change.target}: {wording.digests(change)} ({why})"
+    yield from map(_overwritten_line, moves.overwritten)
     if plan.lifecycles:
-        lines += [lifecycle_table(plan.lifecycles), ""]
-    lines += [f"problem: {cause}" for cause in causes(plan.problems)]
-    lines += [f"warning: {warning}" for warning in plan.warnings]
-    lines.append(_verdict(plan, moves))
-    return "\n".join(lines) + "\n"
+        yield from lifecycle_table(plan.lifecycles)
+        yield ""
+    yield from (f"problem: {cause}" for cause in causes(plan.problems))
+    yield from (f"warning: {warning}" for warning in plan.warnings)
+    yield _verdict(plan, moves)
 
 
 def _overwritten_line(drift: Drift) -> str:

@@ -4,25 +4,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from tabulate import tabulate
-
 from transship_planner.plans.plan import Lifecycle, LifecycleStatus, TagLifecycle
 from transship_planner.render.markup import cell, code
+from transship_planner.render.tables import table
 from transship_planner.render.wording import by_name, plural
 
 _HEADERS: Final = ("target", "product", "cycle", "EOL date", "days left", "status")
 _ALIGNED: Final = ("left", "left", "left", "left", "right", "left")
 
 
-def lifecycle_table(lifecycles: Iterable[TagLifecycle], *, markdown: bool = False) -> str:
-    """Return a table with a row for each tag."""
+def lifecycle_table(lifecycles: Iterable[TagLifecycle], *, markdown: bool = False) -> list[str]:
+    """Return the lines of a table with a row for each tag."""
     rows = [_row(tag) for tag in by_name(lifecycles)]
     if markdown:
         rows = [(code(target), *map(cell, others)) for target, *others in rows]
-    # numbers are not parsed: the cycle 3.20 would be shown as 3.2
-    return tabulate(
-        rows, headers=_HEADERS, tablefmt="github" if markdown else "simple", colalign=_ALIGNED, disable_numparse=True
-    )
+    return table(rows, _HEADERS, markdown=markdown, alignments=_ALIGNED)
 
 
 def lifecycle_counts(lifecycles: Sequence[TagLifecycle]) -> str:

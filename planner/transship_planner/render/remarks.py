@@ -1,11 +1,10 @@
 """What a plan says in the same words about several targets, said once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from transship_planner.plans.plan import Action, Change, Plan
-from transship_planner.render.wording import by_name
+from transship_planner.plans.plan import Action, Change
 from transship_registry.reference import Reference
 
 _RISK: Final = "risk"
@@ -21,9 +20,8 @@ class Remark:
     targets: tuple[Reference, ...]
 
 
-def remarks(plan: Plan) -> tuple[Remark, ...]:
-    """Return why changes are blocked and held, in this order, and then what the others risk."""
-    changes = by_name(plan.changes)
+def remarks(changes: Sequence[Change]) -> tuple[Remark, ...]:
+    """Return why changes, which are in the order of people, are blocked and held, and then what the others risk."""
     said = [*_reasons(changes, Action.BLOCKED), *_reasons(changes, Action.HELD), *_risks(changes)]
     gathered: dict[tuple[str, str, str], list[Reference]] = {}
     for kind, change, text in said:

@@ -2,36 +2,40 @@
 
 from collections.abc import Iterable, Iterator
 
-from tabulate import tabulate
-
 from transship_planner.plans.plan import Change, Plan
 from transship_planner.render import wording
 from transship_planner.render.causes import causes
 from transship_planner.render.lifecycles import lifecycle_table
 from transship_planner.render.remarks import Remark, remarks
+from transship_planner.render.tables import table
+from transship_registry.presentable import joined
 
 _HEADERS = ("action", "target", "digest", "platforms", "transfer")
 
 
 def render_text(plan: Plan, *, digest: str = "") -> str:
     """Return the whole plan: changes, what differs inside, remarks, lifecycles, problems, warnings and totals."""
-    return "\n".join(_blocks(plan, digest)) + "\n"
+    return joined(text_lines(plan, digest=digest))
 
 
-def _blocks(plan: Plan, digest: str) -> Iterator[str]:
+def text_lines(plan: Plan, *, digest: str = "") -> Iterator[str]:
+    """Return the lines of the same; texts from elsewhere are in them as they came."""
     changes = wording.by_name(plan.changes)
     if changes:
-        yield tabulate([_row(change) for change in changes], headers=_HEADERS, tablefmt="simple") + "\n"
+        yield from table(map(_row, changes), _HEADERS)
+        yield ""
     for change in changes:
         yield from _details(change)
-    yield from _remarks(remarks(plan))
+    yield from _remarks(remarks(changes))
     if plan.lifecycles:
-        yield lifecycle_table(plan.lifecycles) + "\n"
-    yield from (f"problem: {cause}" for cause in causes(plan.problems))
+        yield from lifecycle_table(plan.lifecycles)
+        yield ""
+    found = causes(plan.problems)
+    yield from (f"problem: {cause}" for cause in found)
     yield from (f"warning: {warning}" for warning in plan.warnings)
     if not plan.changes and not plan.problems:
         yield "No changes. The targets are as the configuration wants them."
-    yield wording.summary(plan, problems=len(causes(plan.problems)))
+    yield wording.summary(plan, problems=len(found))
     yield from filter(None, (wording.cost(plan), wording.unrecorded(plan)))
     if digest:
         yield f"Plan digest: {digest}"

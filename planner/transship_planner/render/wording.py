@@ -91,7 +91,7 @@ def problem(found: Problem) -> str:
 
 def difference(found: Difference) -> str:
     """Return one difference inside an image in one line: `~ platform linux/amd64: old → new`."""
-    line = f"{_SIGNS[found.kind]} {found.what}"
+    line = f"{_SIGNS.get(found.kind, '?')} {found.what}"
     values = " → ".join(_shorten(value) for value in (found.before, found.after) if value)
     return f"{line}: {values}" if values else line
 
