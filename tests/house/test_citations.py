@@ -20,7 +20,7 @@ _FACT = re.compile(r"(?<!noqa: )\b([AB]\d{1,2})(?:\.(\d{1,2})(?:-(\d{1,2}))?)?(?
 _ROW_OF_A_FACT = re.compile(r"[AB]\d{1,2}(?:\.\d{1,2})?(?=[ :]|$)")
 _ROW = re.compile(r"\bregistries (\d+(?:\.\d+)?)\b")
 _PAGE = re.compile(r"(?<![\w/.:-])([\w-][\w./-]*\.md)\b(?: § ([^;).]+))?")
-_SECTION = re.compile(r"(.{0,60})§")
+_SECTION = re.compile(r"([^§]{0,60})§")
 _HOMELESS = re.compile(r"\((?:[^()]*[;,] )?([a-z][\w-]*) (?:§ ?)?[A-Z]?\d+\.\d+[),; ]")
 _PROGRAMS = frozenset({"distribution", "olareg"})
 _NUMBERED = frozenset({"semantics", "registries"})
@@ -35,8 +35,16 @@ _TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
 _CASE = re.compile(r'case "([^"…]+)"')
 
 
+def may_cite(source: str) -> bool:
+    """Tell whether a module has anything that looks like a citation; most have none, and need not be parsed."""
+    text = " ".join(source.replace("#", " ").split())
+    return "§" in text or any(pattern.search(text) for pattern in (_FACT, _ROW, _PAGE, _HOMELESS))
+
+
 def remarks(source: str) -> Iterator[str]:
     """Yield the comments and docstrings of a module, each on one line."""
+    if not may_cite(source):
+        return
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield " ".join(token.string.lstrip("#").split())
