@@ -1,4 +1,4 @@
-"""Exit codes, and which of them wins when several apply (architecture §7)."""
+"""Exit codes, and which of them wins when several apply (docs/cli.md § Exit codes)."""
 
 from enum import IntEnum
 

@@ -1,6 +1,6 @@
 """Make a plan true: exactly the digests it approved, each target tag only if it still is what the plan saw.
 
-Nothing is resolved again at the source: manifests are fetched by digest (architecture §2.5, §5).
+Nothing is resolved again at the source: manifests are fetched by digest (docs/plan-file.md § What apply checks).
 """
 
 import asyncio

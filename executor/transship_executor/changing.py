@@ -1,4 +1,4 @@
-"""Carry out one change: look at its target, bring what is lacking there, and set the tag last (architecture §5)."""
+"""Carry out one change: look at its target, bring what is lacking there, and set the tag last (docs/plan-file.md)."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias

@@ -2,7 +2,7 @@
 
 Order inside an image: blobs, then the manifests of an index, then the index itself; the tag is the caller's, and last.
 What is at the target stays there, a blob that another repository of the target registry holds is mounted, and only the
-rest crosses the wire (architecture §5, §11).
+rest crosses the wire (docs/adr/0002-transport.md § Copying).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The state file's contents, format 1 (architecture §6): what each target reference was last known to be as wanted.
+"""The state file's contents, format 1 (docs/state-file.md): what each target reference was last known to be as wanted.
 
 And what was seen at sources and not applied yet.
 """

@@ -1,6 +1,6 @@
 """What a user sees of everything that a registry can do wrong: success and what it cost in requests, or one message.
 
-The faults are those of the test registry, which are those of registries in the wild (peers 6.1 and 8).
+The faults are those of the test registry, which are those of registries in the wild (docs/registries.md).
 """
 
 import asyncio

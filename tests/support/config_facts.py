@@ -1,6 +1,6 @@
 """Rows for facts about configuration: what a text is loaded as, under the number of the fact that says so.
 
-A number is one of our notes on regsync (`B9.4`) and imglife (`A7.1`), or a row of their tables (`B4 creds.tls`).
+A number is one of docs/semantics.md, for regsync (`B9.4`) or imglife (`A7.1`), or a row of its tables (`B4 creds.tls`).
 """
 
 import json

@@ -46,7 +46,7 @@ _SCOPES: Final = {
     Dialect.REGSYNC: ("type", "tag", "tag_regex"),
     Dialect.IMGLIFE: ("type", "tag", "tag_regex", "tags", "tagSets"),
 }
-"""What an entry must have one of, to say what it mirrors (architecture §9)."""
+"""What an entry must have one of, to say what it mirrors (docs/configuration.md § Mixing both)."""
 
 
 def json_schema() -> Object:

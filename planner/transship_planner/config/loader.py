@@ -143,7 +143,7 @@ def _load(data: bytes, file: str, environment: Mapping[str, str], read_file: Rea
 
 
 def _dialect(root: Node | None) -> Dialect:
-    """Tell the format from what `sync` is, or else from sections that only imglife has (architecture §9)."""
+    """Tell the format from what `sync` is, or else from sections that only imglife has (docs/configuration.md)."""
     values = {member.key: member.value for member in root.members} if isinstance(root, MapNode) else {}
     sync = values.get("sync")
     if isinstance(sync, MapNode):

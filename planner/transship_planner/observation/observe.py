@@ -1,4 +1,4 @@
-"""Ask registries what they hold, and no more than is needed (architecture §2, §11).
+"""Ask registries what they hold, and no more than is needed (docs/compatibility.md).
 
 Tag lists first, then one HEAD at each side for the tags that remain, then the manifests of what will change.
 What cannot be answered becomes a trouble of its entry and does not stop the others.

@@ -1,4 +1,4 @@
-"""What a target tag should point at when only some platforms are wanted (semantics A7, B11; architecture §9)."""
+"""What a target tag should point at when only some platforms are wanted (semantics A7, B11; docs/configuration.md)."""
 
 from dataclasses import dataclass, replace
 from typing import Final, Protocol

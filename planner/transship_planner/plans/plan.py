@@ -1,6 +1,6 @@
 """The plan: what will be changed at the targets, as plain values that are shown, written to a file, and applied.
 
-These documents are the plan file's format 1 (architecture §4). A plan holds no secret, and nothing to execute.
+These documents are the plan file's format 1 (docs/plan-file.md). A plan holds no secret, and nothing to execute.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The plan file: a plan in canonical JSON (RFC 8785) that carries its own digest (architecture §4).
+"""The plan file: a plan in canonical JSON (RFC 8785) that carries its own digest (docs/plan-file.md).
 
 `created_at`, `digest` and `signatures` are members beside the plan's own and outside of the digest.
 """

@@ -19,7 +19,7 @@ from transship_registry.reference import Repository
 
 
 class UploadWay(Enum):
-    """The ways of sending a blob that registries take; none of them takes all three (peers 6.1)."""
+    """The ways of sending a blob that registries take; none of them takes all three (registries 4.1)."""
 
     PUT = "one PUT"
     PATCH = "PATCH, then a PUT without a body"

@@ -49,7 +49,7 @@ class GiveUp:
 
 
 def is_transient(failure: Failure) -> bool:
-    """Return whether the same request may well succeed later: never for 400, 403 or 404 (semantics B15, peers 8)."""
+    """Return whether the same request may well succeed later: never for 400, 403 or 404 (registries 6.2)."""
     status = failure.status
     if failure.lasting:
         return False

@@ -63,7 +63,7 @@ creds:
 
 
 def test_secrets_do_not_count() -> None:
-    """A rotated password does not invalidate a plan (architecture §4)."""
+    """A rotated password does not invalidate a plan (docs/configuration.md § Secrets and credentials)."""
     rotated = BASE.replace("user: robot", "user: other, \n    token: new").replace(", \n", "\n")
     assert digest(BASE, password="hunter2") == digest(BASE, password="hunter3") == digest(rotated)
 
