@@ -23,7 +23,6 @@ from typing import Any, Final
 import typer.main
 
 import transship.main
-import transship_registry.limits
 from transship.demo_images import PLATFORMS, push_image
 from transship_executor.apply import apply
 from transship_executor.recording import StateRecorder, begin
@@ -54,6 +53,7 @@ from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import ConfigPin, StatePin
 from transship_planner.plans.planfile import encode, save
 from transship_planner.tags.semver import SEMVER_DIFFERENCES
+from transship_registry import limits as limits_module
 from transship_registry.layout import LayoutStore
 from transship_registry.platform import Platform
 from transship_registry.ports import RegistryWriter
@@ -99,9 +99,9 @@ def part(name: str) -> str:
 
 def limits() -> str:
     """Return what `limits.py` says: each limit, and what it is about."""
-    body = ast.parse(Path(transship_registry.limits.__file__).read_text(encoding="utf-8")).body
+    body = ast.parse(Path(limits_module.__file__).read_text(encoding="utf-8")).body
     rows = [
-        f"| {_quantity(name.removesuffix('_LIMIT'), getattr(transship_registry.limits, name))} | {words.value.value} |"
+        f"| {_quantity(name.removesuffix('_LIMIT'), getattr(limits_module, name))} | {words.value.value!s} |"
         for said, words in pairwise(body)
         if isinstance(said, ast.AnnAssign)
         and isinstance(words, ast.Expr)

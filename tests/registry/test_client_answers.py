@@ -5,6 +5,7 @@ import pytest
 
 from transship_registry.digest import Digest
 from transship_registry.errors import AuthenticationError, NotFoundError, RateLimitedError, RegistryError
+from transship_registry.foreign import one_line
 from transship_registry.http.counters import Counters, RegistryWarning
 from transship_registry.http.diagnosis import broken
 from transship_registry.http.origins import (
@@ -17,7 +18,7 @@ from transship_registry.http.origins import (
     with_query,
 )
 from transship_registry.http.rate_limits import read_rate_limit, read_retry_after
-from transship_registry.http.refusals import come_back, one_line, read_refusal, refused
+from transship_registry.http.refusals import come_back, read_refusal, refused
 from transship_registry.quota import Quota
 
 WALL = 1_700_000_000.0
