@@ -4,7 +4,7 @@ import base64
 import json
 import sys
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +73,7 @@ def forms(secret: str) -> list[str]:
 
 
 @contextmanager
-def world(folder: Path, auth: Auth) -> Iterator[World]:
+def world(folder: Path, auth: Auth) -> Generator[World]:
     with RegistryServer(Options(auth=auth)) as source, RegistryServer(Options(auth=auth)) as target:
         source.store.add_image("team/app", "one", IMAGE)
         yield World(folder, source, target)
