@@ -219,8 +219,7 @@ def test_a_connection_that_is_open_is_no_way_round() -> None:
 def test_what_is_judged_is_what_is_connected_to() -> None:
     """A name that stands for another address a moment later is looked up once for each connection."""
     with RegistryServer() as server, RegistryServer() as inside:
-        changing = [[elsewhere(server.host)], [here(inside.host)]]
-        names = Names({"name.example": list(changing)})
+        names = Names({"name.example": [[elsewhere(server.host)], [here(inside.host)]]})
         assert asked(names, "http://name.example/v2/", first=False) == ["ELSEWHERE"]
         assert names.asked == ["name.example"]
         assert not inside.requests.lines
