@@ -998,6 +998,16 @@ class TestFaults:
                 received += sock.recv(65536)
             assert time.monotonic() - began > 0.1
 
+    def test_an_answer_drips_as_long_as_anybody_takes_it(self, server: RegistryServer) -> None:
+        server.faults.add(faults.DripAnswer(every_s=0.001, length=100))
+        host, _, port = server.host.partition(":")
+        with socket.create_connection((host, int(port)), timeout=600) as sock:
+            sock.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            received = b""
+            while not received.endswith(b"\r\n\r\nxxx"):
+                received += sock.recv(1)
+        assert b"content-length: 100\r\n" in received
+
     def test_a_corrupt_body_has_its_length_but_not_its_digest(
         self, server: RegistryServer, client: PlainClient
     ) -> None:

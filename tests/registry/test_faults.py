@@ -1100,7 +1100,11 @@ def test_what_a_user_sees_of_a_fault(case: Case) -> None:
 def test_every_fault_has_a_case() -> None:
     """So that a fault which is added to the test registry is not left without a word on what users see of it."""
     tests = Path(__file__).parents[1]
-    elsewhere = ("executor/test_listing_referrers.py", "integration/test_hostile_registries.py")
+    elsewhere = (
+        "executor/test_listing_referrers.py",
+        "hostile/test_slow_answers.py",
+        "integration/test_hostile_registries.py",
+    )
     cases = ("test_faults.py", "test_contract.py", "test_referrers_tag.py")
     text = "".join(Path(tests, name).read_text() for name in (*elsewhere, *(f"registry/{name}" for name in cases)))
     kinds = {kind.__name__ for kind in Fault.__subclasses__()}
