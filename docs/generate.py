@@ -6,6 +6,7 @@ A generated part stands between `<!-- generated: NAME -->` and `<!-- /generated 
 import ast
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 import re
@@ -101,19 +102,19 @@ def limits() -> str:
     """Return what `limits.py` says: each limit, and what it is about."""
     body = ast.parse(Path(transship_registry.limits.__file__).read_text(encoding="utf-8")).body
     rows = [
-        f"| {_quantity(name.removesuffix('_LIMIT'), getattr(transship_registry.limits, name))} | {words.value.value} |"
+        f"| {_quantity(said.target.id)} | {inspect.cleandoc(str(words.value.value))} |"
         for said, words in pairwise(body)
         if isinstance(said, ast.AnnAssign)
+        and isinstance(said.target, ast.Name)
         and isinstance(words, ast.Expr)
         and isinstance(words.value, ast.Constant)
-        and isinstance(said.target, ast.Name)
-        and (name := said.target.id)
     ]
     return "\n".join(("| at most | of what |", "|---|---|", *(" ".join(row.split()) for row in rows)))
 
 
-def _quantity(name: str, limit: int) -> str:
-    if name in {"PAGES", "NAMES", "VALUES", "OWN_VALUES", "REASON"}:
+def _quantity(name: str) -> str:
+    limit: int = getattr(transship_registry.limits, name)
+    if name in {"PAGES_LIMIT", "NAMES_LIMIT", "VALUES_LIMIT", "OWN_VALUES_LIMIT", "REASON_LIMIT"}:
         return f"{limit:,}"
     return f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -320,7 +321,7 @@ def places(document: Any) -> Iterator[Any]:
         for key, value in members.items():
             yield from ({**members, key: inner} for inner in places(value))
     if isinstance(document, list):
-        items = cast("list[Any]", document)
+        items: list[Any] = document
         for position, value in enumerate(items[:1]):
             yield from ([*items[:position], inner, *items[position + 1 :]] for inner in places(value))
 
@@ -503,7 +504,7 @@ def test_a_strange_value_in_a_file_of_the_user_is_one_error_with_its_line(kind: 
     document, reader = YAML_KINDS[kind]
     for place in places(document):
         data = filled(place, VALUES[family])
-        assert not unspeakable(lambda data=data: reader(data))
+        assert not unspeakable(partial(reader, data))
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
@@ -513,7 +514,7 @@ def test_expressions_with_5000_digits_are_one_error_with_their_line(kind: str, e
     document, reader = YAML_KINDS[kind]
     for place in places(document):
         data = filled(place, json.dumps(expression.format("9" * 5000)).encode())
-        assert not unspeakable(lambda data=data: reader(data))
+        assert not unspeakable(partial(reader, data))
 
 
 # Tags and templates.
