@@ -6,6 +6,7 @@ A generated part stands between `<!-- generated: NAME -->` and `<!-- /generated 
 import ast
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from typing import Any, Final
 import typer.main
 
 import transship.main
+import transship_registry.limits
 from transship.demo_images import PLATFORMS, push_image
 from transship_executor.apply import apply
 from transship_executor.recording import StateRecorder, begin
@@ -53,7 +55,6 @@ from transship_planner.plans.diff import Circumstances, diff
 from transship_planner.plans.plan import ConfigPin, StatePin
 from transship_planner.plans.planfile import encode, save
 from transship_planner.tags.semver import SEMVER_DIFFERENCES
-from transship_registry import limits as limits_module
 from transship_registry.layout import LayoutStore
 from transship_registry.platform import Platform
 from transship_registry.ports import RegistryWriter
@@ -99,21 +100,21 @@ def part(name: str) -> str:
 
 def limits() -> str:
     """Return what `limits.py` says: each limit, and what it is about."""
-    body = ast.parse(Path(limits_module.__file__).read_text(encoding="utf-8")).body
+    body = ast.parse(Path(transship_registry.limits.__file__).read_text(encoding="utf-8")).body
     rows = [
-        f"| {_quantity(name.removesuffix('_LIMIT'), getattr(limits_module, name))} | {words.value.value!s} |"
+        f"| {_quantity(said.target.id)} | {inspect.cleandoc(str(words.value.value))} |"
         for said, words in pairwise(body)
         if isinstance(said, ast.AnnAssign)
+        and isinstance(said.target, ast.Name)
         and isinstance(words, ast.Expr)
         and isinstance(words.value, ast.Constant)
-        and isinstance(said.target, ast.Name)
-        and (name := said.target.id)
     ]
     return "\n".join(("| at most | of what |", "|---|---|", *(" ".join(row.split()) for row in rows)))
 
 
-def _quantity(name: str, limit: int) -> str:
-    if name in {"PAGES", "NAMES", "VALUES", "OWN_VALUES", "REASON"}:
+def _quantity(name: str) -> str:
+    limit: int = getattr(transship_registry.limits, name)
+    if name in {"PAGES_LIMIT", "NAMES_LIMIT", "VALUES_LIMIT", "OWN_VALUES_LIMIT", "REASON_LIMIT"}:
         return f"{limit:,}"
     return f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
 

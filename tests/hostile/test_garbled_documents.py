@@ -503,7 +503,8 @@ def test_a_strange_value_in_a_file_of_the_user_is_one_error_with_its_line(kind: 
     """Configurations, data files, and what is migrated."""
     document, reader = YAML_KINDS[kind]
     for place in places(document):
-        assert not unspeakable(partial(reader, filled(place, VALUES[family])))
+        data = filled(place, VALUES[family])
+        assert not unspeakable(partial(reader, data))
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
