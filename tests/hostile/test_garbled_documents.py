@@ -321,7 +321,7 @@ def places(document: Any) -> Iterator[Any]:
         for key, value in members.items():
             yield from ({**members, key: inner} for inner in places(value))
     if isinstance(document, list):
-        items = list[Any](document)
+        items = cast("list[object]", document)
         for position, value in enumerate(items[:1]):
             yield from ([*items[:position], inner, *items[position + 1 :]] for inner in places(value))
 
