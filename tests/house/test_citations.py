@@ -26,7 +26,7 @@ _PROGRAMS = frozenset({"distribution", "olareg"})
 _NUMBERED = frozenset({"semantics", "registries"})
 _OUTSIDE = re.compile(
     r"(?:(?:distribution|image)-spec|token specification,|docker-credential-helpers,|RFC \d+|YAML 1\.2|SemVer 2\.0\.0"
-    r"|CommonMark|(?:descriptor|image-index|image-layout)\.md|docs/[\w./-]+\.md|§ [\w ]+,|\bPull,|\() ?$"
+    r"|CommonMark|GFM|(?:descriptor|image-index|image-layout)\.md|docs/[\w./-]+\.md|§ [\w ]+,|\bPull,|\() ?$"
 )
 """What may stand before a `§`: a published specification, a page, or just a bracket where the module names its own."""
 
