@@ -161,8 +161,8 @@ def _exit(number: int, frame: FrameType | None) -> None:
         os._exit(INTERRUPTED)
 
 
-def _as_text(record: logging.LogRecord) -> str:
+def _plain_line(record: logging.LogRecord) -> str:
     return f"{record.levelname.lower()}: {record.getMessage()}"
 
 
-_forms: Final[list[Callable[[logging.LogRecord], str]]] = [_as_text]
+_forms: Final[list[Callable[[logging.LogRecord], str]]] = [_plain_line]

@@ -25,7 +25,7 @@ def cell(text: str) -> str:
     It is no markup wherever a line of ours has begun before it. A pipe is for the table to escape.
     """
     words = groupby(presentable(text).split(" "), key=_is_plain)
-    return " ".join(" ".join(run) if is_plain else code(" ".join(run)) for is_plain, run in words)
+    return " ".join(" ".join(run) if is_plain else _marked(" ".join(run)) for is_plain, run in words)
 
 
 def code(text: str) -> str:
@@ -34,6 +34,12 @@ def code(text: str) -> str:
     fence = "`" * (1 + max(map(len, _BACKTICKS.findall(shown)), default=0))
     padding = " " if _loses_its_ends(shown) else ""
     return f"{fence}{padding}{shown}{padding}{fence}"
+
+
+def _marked(words: str) -> str:
+    """Return words as code, but for the stops that end them: those are the sentence's."""
+    stem = words.rstrip(".,;:") or words
+    return code(stem) + words[len(stem) :]
 
 
 def _is_plain(word: str) -> bool:
