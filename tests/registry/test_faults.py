@@ -692,7 +692,7 @@ CASES: tuple[Case, ...] = (
         {"GET tags": 1},
         result=(
             "other and then: GET tags {host}/team/app: the Link header "
-            "'/v2/team/app/tags/list?n=1&last=other>>; rel=\"next' cannot be read"
+            "'/v2/team/app/tags/list?***>>; rel=\"next' cannot be read"
         )
         + INCOMPLETE,
     ),
@@ -1102,6 +1102,7 @@ def test_every_fault_has_a_case() -> None:
     tests = Path(__file__).parents[1]
     elsewhere = (
         "executor/test_listing_referrers.py",
+        "hostile/test_repeated_secrets.py",
         "hostile/test_slow_answers.py",
         "integration/test_hostile_registries.py",
     )
