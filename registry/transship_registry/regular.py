@@ -13,6 +13,7 @@ _KINDS: Final = {
     stat.S_IFSOCK: "a socket",
 }
 _MOST_LINKS: Final = 40
+_PIECE: Final = 1024 * 1024
 
 
 class NotRegularError(OSError):
@@ -64,10 +65,14 @@ def read_open(file: BufferedReader, limit: int) -> bytes:
     name = os.fspath(file.name)
     if stat.S_ISREG(status.st_mode) and status.st_size > limit:
         raise TooLargeError(status.st_size, limit, name)
-    data = file.read(limit + 1)
-    if len(data) > limit:
+    pieces = [file.read(status.st_size + 1)]  # of the size that it takes, not of what it may have
+    left = limit - len(pieces[0])
+    while left >= 0 and (piece := file.read(min(left + 1, _PIECE))):
+        pieces.append(piece)
+        left -= len(piece)
+    if left < 0:
         raise TooLargeError(None, limit, name)
-    return data
+    return b"".join(pieces)
 
 
 def _open_regular(path: str, flags: int) -> int:

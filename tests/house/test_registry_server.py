@@ -1046,6 +1046,16 @@ class TestFaults:
         assert first.headers["link"] == '</v2/a/app/tags/list?page=1>; rel="next"'
         assert second.headers["link"] == '</v2/a/app/tags/list?page=2>; rel="next"'
 
+    def test_credentials_may_be_repeated(self, server: RegistryServer, client: PlainClient) -> None:
+        server.faults.add(faults.RepeatCredentials(times=1))
+        answer = client.request("GET", "/v2/", headers={"Authorization": "Basic dTpwYXNz"}).expect(403)
+        for form in (b"u:pass", b"dTpwYXNz"):
+            assert form in answer.body
+        client.request("GET", "/v2/").expect(200)
+        server.faults.add(faults.RepeatCredentials(status=307))
+        moved = client.request("GET", "/v2/", headers={"Authorization": "Bearer token"}).expect(307)
+        assert moved.headers["location"].startswith("/elsewhere/Bearer%20token?X-Sig=")
+
     def test_ranges_may_be_ignored(self, server: RegistryServer, client: PlainClient) -> None:
         digest = server.store.add_blob("a", b"0123456789")
         server.faults.add(faults.IgnoreRange())
