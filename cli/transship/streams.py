@@ -12,7 +12,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO, TypeVar, cast
 
@@ -25,6 +25,7 @@ READABLE: Final = "transship.readable"
 """The error handler of our streams: what an encoding lacks is spelled with characters that each of them has."""
 
 _SPELLED: Final = {"→": "->", "…": "..."}
+_PIECE: Final = 64 * 1024
 _OURS_TO_CHOOSE: Final = frozenset({"strict", "surrogateescape", "backslashreplace"})
 """Error handlers that Python chooses; another one was asked for by `PYTHONIOENCODING`."""
 
@@ -57,8 +58,21 @@ def make_ready() -> None:
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Write lines to standard output as they come, each of them as one line."""
-    sys.stdout.writelines(ended(lines))
+    """Write lines to standard output, each of them as one line."""
+    for piece in _gathered(ended(lines)):
+        sys.stdout.write(piece)
+
+
+def _gathered(texts: Iterable[str]) -> Iterator[str]:
+    """Put texts together to pieces that are searched for secrets in one pass."""
+    piece, size = list[str](), 0
+    for text in texts:
+        piece.append(text)
+        size += len(text)
+        if size >= _PIECE:
+            yield "".join(piece)
+            piece, size = [], 0
+    yield "".join(piece)
 
 
 def write_json(document: object) -> None:
