@@ -4,9 +4,9 @@ What parsers raise for that is many things, some of which are no `ValueError`; h
 """
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import msgspec
@@ -48,6 +48,9 @@ _PHRASES: Final = {
 }
 """What the type of an error does not tell: words of Python, and ours."""
 
+_decoders: Final[dict[Any, "msgspec.json.Decoder[Any]"]] = {}
+_making: Final = threading.Lock()
+
 _BRIEF: Final = 80
 _NULL: Final = frozenset({b"", b"null"})
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
@@ -70,6 +73,7 @@ def to_builtins(document: object) -> Any:
 def from_builtins(data: object, kind: type[T]) -> T:
     """Make a document of `kind` from dicts, lists and scalars; raises `DocumentError` naming the bad path."""
     try:
+        _decoder(cast("Any", kind))
         return msgspec.convert(data, kind, dec_hook=_decode_value)
     except _PARSER_ERRORS as error:
         raise DocumentError(_reason(error)) from error.__cause__
@@ -163,9 +167,17 @@ def brief(value: object) -> str:
             return text if len(text) <= _BRIEF else f"{text[:_BRIEF]}…"
 
 
-@lru_cache(128)
 def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(kind, dec_hook=_decode_value)
+    """Return the decoder of a kind, which one thread alone makes.
+
+    msgspec gathers what it knows of a struct when that is first used, and crashes the process where another thread
+    meets one that is not complete; nobody meets one before its decoder is here.
+    """
+    found = _decoders.get(kind)
+    if found is None:
+        with _making:
+            found = _decoders.setdefault(kind, msgspec.json.Decoder(kind, dec_hook=_decode_value))
+    return found
 
 
 def _count_values(data: JSON, limit: int) -> None:
