@@ -1,5 +1,6 @@
 """The commands that change targets: apply and once."""
 
+import select
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -33,6 +34,7 @@ from transship_registry.reference import Repository
 from transship_registry.registries import Registries
 from transship_state.filestore import FileStore
 
+_HEARD_WITHIN_S: Final = 0.1
 _OUTAGE_S: Final = 60.0
 """How long a registry may be away, as for a restart, before the changes that need it fail without being tried."""
 
@@ -191,11 +193,18 @@ def _ask() -> bool:
         return _answer()
 
 
+def _typed() -> str:
+    """Read a line. A signal that arrives just before the reading begins does not end that: it is heard in between."""
+    while not select.select([sys.stdin], [], [], _HEARD_WITHIN_S)[0]:
+        pass
+    return sys.stdin.readline()
+
+
 def _answer() -> bool:
     while True:
         sys.stdout.write("Apply these changes? [y/N]: ")
         sys.stdout.flush()
-        line = sys.stdin.readline()
+        line = _typed()
         if not line:
             sys.stdout.write("\n")
             sys.stdout.flush()
