@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -29,6 +30,10 @@ END_S: Final = 3.0
 
 _FLUSH_S: Final = 0.5
 """So long the output has that is still to be written then."""
+
+_TICK_S: Final = 0.1
+"""How often the time is looked at: a signal that comes just before something blocks does not end that; the next does.
+"""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -81,7 +86,7 @@ def leave(code: int) -> None:
 
     Python gives up our handlers before it has ended, and the timer would then kill the process.
     """
-    if signal.getsignal(signal.SIGALRM) not in {_notice, _end}:
+    if signal.getsignal(signal.SIGALRM) is not _tick:
         return
     if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
         with suppress(OSError, ValueError):
@@ -94,21 +99,36 @@ def _begin_to_end() -> None:
     """Let the end come soon, and at the next signal."""
     for number in _heeded():
         signal.signal(number, _end)
-    signal.signal(signal.SIGALRM, _notice)
-    signal.setitimer(signal.ITIMER_REAL, NOTICE_S)
+    _end_comes.begin()
+    signal.signal(signal.SIGALRM, _tick)
+    signal.setitimer(signal.ITIMER_REAL, NOTICE_S, _TICK_S)
 
 
-def _notice(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGALRM, _end)
-    signal.setitimer(signal.ITIMER_REAL, END_S - NOTICE_S)
-    _say(logging.INFO, "Interrupted: stopping what is under way; once more ends it at once.")
+class _EndComes:
+    """What is still to be done until the end."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.is_said = False
+
+    def begin(self) -> None:
+        """Count from now on."""
+        self.at, self.is_said = time.monotonic() + END_S, False
+
+
+def _tick(number: int, frame: FrameType | None) -> None:
+    if not _end_comes.is_said:
+        _end_comes.is_said = True
+        _say(logging.INFO, "Interrupted: stopping what is under way; once more ends it at once.")
+    elif time.monotonic() >= _end_comes.at:
+        _end(number, frame)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     """End the process; output that nobody takes is not waited for."""
     for each in (*_heeded(), signal.SIGALRM):
         signal.signal(each, _exit)
-    signal.setitimer(signal.ITIMER_REAL, _FLUSH_S)
+    signal.setitimer(signal.ITIMER_REAL, _FLUSH_S, _TICK_S)
     with suppress(OSError, RuntimeError, ValueError):  # one may be in the middle of writing
         sys.stdout.flush()
     _exit(number, frame)
@@ -165,4 +185,5 @@ def _plain_line(record: logging.LogRecord) -> str:
     return f"{record.levelname.lower()}: {record.getMessage()}"
 
 
+_end_comes: Final = _EndComes()
 _forms: Final[list[Callable[[logging.LogRecord], str]]] = [_plain_line]

@@ -19,7 +19,7 @@ from support.registry_server.faults import AnswerMount, SlowResponses
 from support.registry_server.routes import Endpoint
 from support.registry_server.server import RegistryServer
 from support.virtual_time import run_at_once
-from transship_registry.api.client import FAREWELL_S
+from transship_registry.api.upload_session import FAREWELL_S
 from transship_registry.reference import Repository
 
 CONFIG = "sync:\n  - {source: 'ocidir://none:one', target: 'ocidir://app:one', type: image}\n"
@@ -50,6 +50,12 @@ def test_work_that_hangs_is_ended(tmp_path: Path, verb: str, number: signal.Sign
         "        time.sleep(1000)"
     )
     assert interrupted(tmp_path, hang, verb=verb) == (130, NOTICE + ENDED)
+
+
+def test_a_signal_that_nobody_hears_is_followed_by_others(tmp_path: Path) -> None:
+    """One that comes just before a call blocks is met when that has ended, which may be never."""
+    deaf = "ours._tick = lambda n, f, hear=ours._tick, left=[3]: left.pop() if left else hear(n, f); "
+    assert interrupted(tmp_path, f"{deaf}{INTERRUPT}import time; time.sleep(1000)") == (130, NOTICE + ENDED)
 
 
 def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 import tracemalloc
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from support.registry_server.faults import (
     RefuseWiderScope,
     RequireFinalBody,
     ResetConnection,
+    SlowResponses,
 )
 from support.registry_server.options import Basic, Bearer, LocationStyle, Options
 from support.registry_server.server import RegistryServer
@@ -854,7 +856,34 @@ def test_memory_is_flat_in_the_size_of_an_upload() -> None:
         assert server.requests.count("PATCH") == 4
 
 
+@pytest.mark.parametrize("mounts", [True, False], ids=["a mount", "an upload"])
+def test_a_session_that_opens_when_nobody_waits_for_it_any_more_is_cancelled(*, mounts: bool) -> None:
+    """A run may be interrupted after it has asked for one, and before it knows its address."""
+    arrived, interrupted = threading.Event(), threading.Event()
+
+    def go_on() -> bool:
+        arrived.set()
+        return interrupted.is_set()
+
+    async def scenario(client: HttpRegistry, repository: Repository) -> None:
+        source = Repository(repository.registry, "source/app")
+        work = client.mount_blob(repository, BLOB, source) if mounts else send(client, repository)
+        opening = asyncio.ensure_future(work)
+        await asyncio.to_thread(arrived.wait)
+        opening.cancel()
+        await asyncio.wait([opening])
+        interrupted.set()
+
+    slow = SlowResponses(seconds=600, methods=("POST",), released=go_on)
+    with RegistryServer(Options(mounts=False), faults=(slow,)) as server:
+        run(scenario, server)
+        assert methods(server) == ["POST", "DELETE"]
+        assert server.open_uploads == 0
+
+
 def test_a_cancelled_upload_leaves_the_slot_free() -> None:
+    """If not at once: the registry has a moment to say which session it has opened."""
+
     async def scenario() -> None:
         started = asyncio.Event()
 

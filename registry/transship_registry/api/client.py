@@ -39,9 +39,6 @@ _HTTPS: Final = 443
 
 USER_AGENT: Final = "transship"
 
-FAREWELL_S: Final = 1.5
-"""How long the upload sessions that were not used are cancelled in the end, all of them together."""
-
 T = TypeVar("T")
 
 
@@ -116,8 +113,9 @@ class HttpRegistry:
         self._sessions.clear()
         cancelling = [asyncio.ensure_future(session.cancel()) for session in self._abandoned]
         self._abandoned.clear()
+        cancelling += (farewell for host in self._hosts.values() for farewell in host.farewells)
         if cancelling:
-            _, late = await asyncio.wait(cancelling, timeout=FAREWELL_S)
+            _, late = await asyncio.wait(cancelling, timeout=upload_session.FAREWELL_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*cancelling, return_exceptions=True)

@@ -1,8 +1,10 @@
 """An upload session at a registry: its moving location, and how far it has come (distribution-spec § Push)."""
 
+import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import quote
@@ -26,6 +28,9 @@ _log = logging.getLogger(__name__)
 _ALL_REFUSALS: Final = frozenset(range(400, 600))
 _UNUSED: Final = "its Location is not used"
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
+FAREWELL_S: Final = 1.5
+"""How long it may take to cancel the sessions that are not used, all of them together."""
+
 _MOUNT_TRIES: Final = 2
 """A mount saves an upload and is not needed for one: a registry that fails at it is not asked for long."""
 
@@ -139,14 +144,14 @@ async def begin_session(host: Host, repository: Repository, digest: Digest) -> U
     plain = _session_call(host, repository, digest)
     key = (host.path(repository), digest)
     if host.learnt.anonymous_mount_refused or key in host.learnt.mounted:
-        return _session(host, plain, await host.exchange.fetch(plain))
+        return _session(host, plain, await _open(host, plain))
     mounted = await _try_to_mount(host, plain, digest, {"mount": str(digest)})
     if mounted is None:
         host.learnt.mounted.add(key)
         return None
     if isinstance(mounted, UploadSession):
         return mounted
-    session = _session(host, plain, await host.exchange.fetch(plain))
+    session = _session(host, plain, await _open(host, plain))
     host.learnt.anonymous_mount_refused = not is_transient(Failure(mounted.status))
     return session
 
@@ -185,7 +190,7 @@ async def _try_to_mount(
     mounting = frozenset({201, 202})
     call = replace(plain, attempted="POST mount", url=url, scopes=scopes, ok=mounting, tries=_MOUNT_TRIES)
     try:
-        answer = await host.exchange.fetch(call)
+        answer = await _open(host, call)
         if answer.status == 202:
             return _session(host, plain, answer)
     except RegistryError as error:
@@ -195,6 +200,24 @@ async def _try_to_mount(
         return error
     check_stored(answer, digest)
     return None
+
+
+async def _open(host: Host, call: Call) -> Answer:
+    """Send what may open a session; one that opens when nobody waits for it any more is cancelled."""
+    opening = asyncio.ensure_future(host.exchange.fetch(call))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        host.farewells.add(asyncio.ensure_future(_forget(host, call, opening)))
+        raise
+
+
+async def _forget(host: Host, call: Call, opening: Awaitable[Answer]) -> None:
+    with suppress(RegistryError, ContentError, TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            answer = await opening
+        if answer.status == 202:
+            await _session(host, call, answer).cancel()
 
 
 def _session(host: Host, call: Call, answer: Answer) -> UploadSession:

@@ -1,5 +1,6 @@
 """One registry host: its settings, the conversation with it, and what was learnt about it on the way."""
 
+from asyncio import Task
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -53,7 +54,8 @@ class Learnt:
 class Host:
     """A registry, or a mirror that answers for `mirrored`, the name of another one.
 
-    `chunk_max` is the largest chunk, in bytes, that it may ask for; 0 when nobody set a limit.
+    `chunk_max` is the largest chunk, in bytes, that it may ask for; 0 when nobody set a limit. `farewells` cancel what
+    the registry began for somebody who did not wait for it.
     """
 
     settings: HostSettings
@@ -62,6 +64,7 @@ class Host:
     learnt: Learnt = field(default_factory=Learnt)
     mirrored: str = ""
     chunk_max: int = 0
+    farewells: set[Task[None]] = field(default_factory=set[Task[None]])
 
     def path(self, repository: Repository) -> str:
         """Return the repository's name as this host knows it, the path prefix included (semantics B16.1)."""
